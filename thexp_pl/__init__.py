@@ -1,0 +1,60 @@
+"""thexp_pl: every PyTorch Lightning run recorded, saved and reproducible.
+
+The public names are loaded when they are first used (PEP 562): ``import thexp_pl`` imports neither
+torch nor Lightning.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from thexp_pl.errors import near_miss
+
+if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` does it
+    from thexp_pl import rnd as rnd
+    from thexp_pl.console import Logger as Logger
+    from thexp_pl.errors import ThexpError as ThexpError
+    from thexp_pl.globs import globs as globs
+    from thexp_pl.meter import AvgMeter as AvgMeter
+    from thexp_pl.meter import Meter as Meter
+    from thexp_pl.params import BaseParams as BaseParams
+    from thexp_pl.params import Params as Params
+    from thexp_pl.record import Experiment as Experiment
+    from thexp_pl.record import ExperimentViewer as ExperimentViewer
+    from thexp_pl.rnd import RndManager as RndManager
+    from thexp_pl.saver import Saver as Saver
+
+__version__ = "0.1.0"
+
+# public name -> the module that owns it; a module that is itself public names nothing
+_HOMES = {
+    "AvgMeter": "meter",
+    "BaseParams": "params",
+    "Experiment": "record",
+    "ExperimentViewer": "record",
+    "Logger": "console",
+    "Meter": "meter",
+    "Params": "params",
+    "RndManager": "rnd",
+    "Saver": "saver",
+    "ThexpError": "errors",
+    "globs": "globs",
+    "rnd": "",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the table above is the one list of names
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'thexp_pl' has no {name!r}{near_miss(name, _HOMES)}")
+    home = _HOMES[name]
+    module = importlib.import_module(f"thexp_pl.{home or name}")
+    value = getattr(module, name) if home else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
