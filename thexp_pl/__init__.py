@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` do
     from thexp_pl.console import Logger as Logger
     from thexp_pl.errors import ThexpError as ThexpError
     from thexp_pl.globs import globs as globs
+    from thexp_pl.loggers import RunLogger as RunLogger
     from thexp_pl.meter import AvgMeter as AvgMeter
     from thexp_pl.meter import Meter as Meter
     from thexp_pl.params import BaseParams as BaseParams
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` do
     from thexp_pl.record import ExperimentViewer as ExperimentViewer
     from thexp_pl.rnd import RndManager as RndManager
     from thexp_pl.saver import Saver as Saver
+    from thexp_pl.trainer import Trainer as Trainer
 
 __version__ = "0.1.0"
 
@@ -37,13 +39,15 @@ _HOMES = {
     "Meter": "meter",
     "Params": "params",
     "RndManager": "rnd",
+    "RunLogger": "loggers",
     "Saver": "saver",
     "ThexpError": "errors",
+    "Trainer": "trainer",
     "globs": "globs",
     "rnd": "",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the table above is the one list of names
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

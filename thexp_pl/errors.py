@@ -21,7 +21,6 @@ in the command, 1 for what failed at run time.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -107,6 +106,8 @@ def near_miss(name: str, candidates: Iterable[str]) -> str:
     >>> near_miss("x", ["learning_rate", "epoch"])
     ''
     """
+    import difflib  # only when something went wrong
+
     known = [candidate for candidate in candidates if candidate != name]
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if not found:

@@ -1,0 +1,69 @@
+"""The averages of the Meters that training steps return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from thexp_pl.callbacks.hook import Hookable
+from thexp_pl.meter import AvgMeter, Meter
+
+__all__ = ["MeterCallback"]
+
+
+class MeterCallback(Hookable, pl.Callback):
+    """Averages the Meter of every training step, without a `self.log` and without a host sync.
+
+    A training step returns ``{"loss": loss, "meter": meter}``; the facade's does so by itself. The
+    means over the epoch, each step weighted by its batch size, are logged once at the epoch's end
+    under the Meter's names and so reach `trainer.callback_metrics` and every logger. Every
+    `log_every_n_steps` batches the loggers also get the values of that step, as ``<name>_step``.
+
+    """
+
+    def __init__(self) -> None:
+        self.average = AvgMeter()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin the epoch's means at nothing."""
+        self.average.reset()
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Count the Meter of one step."""
+        meter = outputs.get("meter") if isinstance(outputs, Mapping) else None
+        if not isinstance(meter, Meter):
+            return
+        self.average.update(meter, weight=_batch_size(batch))
+        # counted over all epochs, as Lightning does: an epoch may be shorter than the interval
+        step, interval = trainer.fit_loop.total_batch_idx, trainer.log_every_n_steps
+        if trainer.loggers and interval and (step + 1) % interval == 0:
+            values = {f"{name}_step": float(value) for name, value in meter.numeral_items()}
+            for logger in trainer.loggers:
+                logger.log_metrics({**values, "epoch": trainer.current_epoch}, step)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Hand the epoch's means to Lightning."""
+        pl_module.log_dict(self.average.means())
+
+
+def _batch_size(batch: Any) -> int:
+    """Give the length of the first tensor in a batch; 1 where there is none."""
+    if isinstance(batch, torch.Tensor):
+        return len(batch) if batch.ndim else 1
+    if isinstance(batch, Mapping):
+        batch = list(batch.values())
+    if isinstance(batch, (list, tuple)):
+        for part in batch:
+            if isinstance(part, (torch.Tensor, Mapping, list, tuple)):
+                return _batch_size(part)
+    return 1

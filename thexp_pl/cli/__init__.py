@@ -1,0 +1,1 @@
+"""The command line: `main` dispatches; training on LightningCLI, reading without it."""

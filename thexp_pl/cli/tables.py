@@ -1,0 +1,220 @@
+"""Runs as tables for people; what a run calls itself is shown, never obeyed.
+
+Names, notes and parameters may hold anything: they reach the terminal as text, without markup and
+with control characters escaped. In a pipe lines are as long as they need to be.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from thexp_pl.record.runs import Run
+
+__all__ = ["flat", "print_run", "print_runs", "printable"]
+
+_PIPE_WIDTH = 100_000
+_MAX_CELL = 500
+_MAX_FILES = 200
+_JOINERS = "\u200d"  # holds emoji together; all other unprintable characters are escaped
+_STYLES = {
+    "running": "cyan",
+    "finished": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+    "killed": "red",
+    "lost": "magenta",
+    "damaged": "red",
+}
+
+
+def print_runs(runs: Sequence[Run]) -> None:
+    """Print one line a run: key, experiment, status, start, duration, parameters, metrics.
+
+    Args:
+        runs: The runs; of their parameters only those that differ between them are shown.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("key", "experiment", "status", "start", "duration", "params", "metrics"):
+        table.add_column(title, overflow="fold", no_wrap=title in ("key", "status"))
+    params = [flat(run.params) for run in runs]
+    differing = _differing(params)
+    for run, own in zip(runs, params, strict=True):
+        table.add_row(
+            _cell(run.key),
+            _cell(run.paths.experiment),
+            _cell(run.status, _STYLES.get(run.status, "")),
+            _cell(_start(run)),
+            _cell(_duration(run)),
+            _cell("  ".join(f"{name}={_short(own[name])}" for name in differing if name in own)),
+            _cell("  ".join(f"{n}={_short(cell.get('last'))}" for n, cell in run.metrics.items())),
+        )
+    _console().print(table)
+
+
+def print_run(run: Run) -> None:
+    """Print a run's facts, parameters, metrics and files.
+
+    Args:
+        run: The run.
+    """
+    console = _console()
+    facts = _grid()
+    for name, value in _facts(run):
+        facts.add_row(_cell(name, "bold"), _cell(value))
+    console.print(facts)
+    params = flat(run.params)
+    if params:
+        table = _grid()
+        for name, value in params.items():
+            table.add_row(_cell(name), _cell(_short(value)))
+        _section(console, "params", table)
+    if run.metrics:
+        columns = ("last", "min", "max", "mean", "count")
+        table = Table("", *columns, box=None, pad_edge=False, header_style="bold")
+        for name, cell in run.metrics.items():
+            table.add_row(_cell(name), *(_cell(_short(cell.get(column))) for column in columns))
+        _section(console, "metrics", table)
+    table = _grid()
+    for path, size in _files(run):
+        table.add_row(_cell(path), _cell(size))
+    _section(console, "files", table)
+
+
+def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Write nested parameters with dotted names.
+
+    Args:
+        params: The parameters.
+        above: What comes before each name.
+
+    Returns:
+        The parameters by dotted name; an empty mapping stays one.
+
+    >>> flat({"optim": {"lr": 0.1}, "epoch": 3})
+    {'optim.lr': 0.1, 'epoch': 3}
+    """
+    result: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, Mapping) and value:
+            result.update(flat(value, f"{above}{name}."))
+        else:
+            result[f"{above}{name}"] = value
+    return result
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey and cut what would flood it.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        One line without control characters.
+
+    >>> printable("a\\x1b[31mb\\n")
+    'a\\\\x1b[31mb\\\\n'
+    """
+    short = text if len(text) <= _MAX_CELL else text[:_MAX_CELL] + "…"
+    return "".join(
+        letter if letter.isprintable() or letter in _JOINERS else repr(letter)[1:-1]
+        for letter in short
+    )
+
+
+def _console() -> Console:
+    # Not `width=None` in a pipe: rich would take 80 columns and cut the rest.
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+
+
+def _cell(text: str, style: str = "") -> Text:
+    return Text(printable(text), style=style)
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _section(console: Console, title: str, table: Table) -> None:
+    console.print()
+    console.print(title, style="bold underline")
+    console.print(table)
+
+
+def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = dict.fromkeys(name for own in params for name in own)
+    missing = object()
+    return [
+        name
+        for name in names
+        if any(own.get(name, missing) != params[0].get(name, missing) for own in params)
+    ]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return str(value)
+
+
+def _start(run: Run) -> str:
+    try:
+        return f"{datetime.fromtimestamp(run.started):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OSError, OverflowError):
+        return "?"
+
+
+def _duration(run: Run) -> str:
+    seconds = run.manifest.get("seconds")
+    if seconds is None and run.status == "running":
+        seconds = datetime.now().timestamp() - run.started
+    if seconds is None:
+        return "-"
+    try:
+        return str(timedelta(seconds=round(seconds)))
+    except (ValueError, OverflowError):
+        return "?"
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    info = run.to_dict()
+    yield "key", run.key
+    yield "experiment", run.paths.experiment
+    yield "status", run.status
+    if run.damage:
+        yield "damage", run.damage
+    yield "start", _start(run)
+    yield "duration", _duration(run)
+    for name, value in (info.get("cause") or {}).items():
+        yield f"ended by {name}", str(value)
+    for name in ("command", "cwd", "python"):
+        if info.get(name):
+            yield name, str(info[name])
+    if info["tags"]:
+        yield "tags", ", ".join(info["tags"])
+    for note in info["notes"]:
+        yield "note", note["text"]
+    yield "folder", info["folder"]
+
+
+def _files(run: Run) -> Iterator[tuple[str, str]]:
+    paths = sorted(path for path in run.paths.folder.rglob("*") if not path.is_dir())
+    for path in paths[:_MAX_FILES]:
+        try:
+            size = f"{os.lstat(path).st_size:,} bytes"
+        except OSError:
+            size = "gone"
+        yield str(path.relative_to(run.paths.folder)), size
+    if len(paths) > _MAX_FILES:
+        yield f"... and {len(paths) - _MAX_FILES} more", ""

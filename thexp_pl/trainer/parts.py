@@ -1,0 +1,177 @@
+"""What a facade Trainer is made of: its parameters, data, callbacks and the parts of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+
+from thexp_pl.errors import TrainerError, near_miss
+from thexp_pl.params import BaseParams
+
+if TYPE_CHECKING:
+    from thexp_pl.console import Logger
+    from thexp_pl.record import Experiment
+    from thexp_pl.rnd import RndManager
+    from thexp_pl.saver import Saver
+    from thexp_pl.trainer.module import TrainBatchModule
+
+__all__ = ["STAGES", "Run", "TrainerParts"]
+
+STAGES = ("train", "eval", "test", "predict")
+
+
+@dataclass
+class Run:
+    """What `initial_exp` makes.
+
+    Args:
+        experiment: The record of the run.
+        logger: The console Logger, which also writes the run's log file.
+        saver: The Saver of the run's folder `modules`.
+        rnd: The random states kept in the run's folder `rnd`.
+        module: The LightningModule that runs `train_batch`; None until `initial_trainer` is done.
+        lightning: The Lightning Trainer; None until then.
+        resume_from: The checkpoint from which `train` goes on.
+    """
+
+    experiment: Experiment
+    logger: Logger
+    saver: Saver
+    rnd: RndManager
+    module: TrainBatchModule | None = None
+    lightning: pl.Trainer | None = None
+    resume_from: Path | None = None
+    said: set[str] = field(default_factory=set)
+
+
+class TrainerParts:
+    """The members of a facade Trainer; the attributes of its `__dict__` belong to the user."""
+
+    def __init__(self, params: BaseParams, **options: Any) -> None:
+        self._params: Any = params
+        self._options = options
+        self._callbacks: list[pl.Callback] = []
+        self._loaders: dict[str, Iterable[Any]] = {}
+        self._run: Run | None = None
+
+    @property
+    def params(self) -> Any:
+        """The parameters."""
+        return self._params
+
+    @property
+    def experiment(self) -> Experiment:
+        """The record of the run, once `initial_exp` was called."""
+        return self._started().experiment
+
+    @property
+    def logger(self) -> Logger:
+        """The console Logger, which also writes ``logs/`` of the run."""
+        return self._started().logger
+
+    @property
+    def saver(self) -> Saver:
+        """The Saver of the run's ``modules/``."""
+        return self._started().saver
+
+    @property
+    def rnd(self) -> RndManager:
+        """The random states of the run's ``rnd/``."""
+        return self._started().rnd
+
+    @property
+    def module(self) -> TrainBatchModule:
+        """The LightningModule that runs `train_batch`."""
+        module = self._started().module
+        if module is None:
+            raise TrainerError("the module exists after initial_trainer, not within it")
+        return module
+
+    @property
+    def lightning_trainer(self) -> pl.Trainer:
+        """The Lightning Trainer that runs the loop."""
+        lightning = self._started().lightning
+        if lightning is None:
+            raise TrainerError("the Lightning Trainer exists after initial_trainer, not within it")
+        return lightning
+
+    def _started(self) -> Run:
+        if self._run is None:
+            raise TrainerError("the run has not begun; call initial_exp('./experiment') first")
+        return self._run
+
+    def _say_once(self, line: str) -> None:
+        said = self._started().said
+        if line not in said:
+            said.add(line)
+            self.logger.info(line)
+
+    # -- data ------------------------------------------------------------------------------------
+
+    def regist_databundler(self, **loaders: Iterable[Any]) -> None:
+        """Say which data trains, evaluates and tests.
+
+        Args:
+            **loaders: `train`, `eval`, `test` and `predict`, each an iterable of batches such as
+                a `torch.utils.data.DataLoader`.
+
+        Raises:
+            TrainerError: For another name, or what cannot be iterated.
+        """
+        for stage, loader in loaders.items():
+            if stage not in STAGES:
+                raise TrainerError(
+                    f"regist_databundler knows {', '.join(STAGES)}, not {stage!r}"
+                    f"{near_miss(stage, STAGES)}"
+                )
+            if not hasattr(loader, "__iter__") and not hasattr(loader, "__getitem__"):
+                raise TrainerError(
+                    f"{stage}: a {type(loader).__name__} cannot be iterated; give a DataLoader"
+                )
+        self._loaders.update(loaders)
+
+    @property
+    def train_dataloader(self) -> Iterable[Any]:
+        """The loader registered as `train`."""
+        return self._loader("train")
+
+    @property
+    def eval_dataloader(self) -> Iterable[Any]:
+        """The loader registered as `eval`."""
+        return self._loader("eval")
+
+    @property
+    def test_dataloader(self) -> Iterable[Any]:
+        """The loader registered as `test`."""
+        return self._loader("test")
+
+    def _loader(self, stage: str) -> Iterable[Any]:
+        if stage not in self._loaders:
+            raise TrainerError(
+                f"no '{stage}' loader; call self.regist_databundler({stage}=...) in initial_trainer"
+            )
+        return self._loaders[stage]
+
+    # -- callbacks -------------------------------------------------------------------------------
+
+    def add_callback(self, callback: pl.Callback) -> None:
+        """Add a Lightning callback; of each class there is one, the newest.
+
+        Args:
+            callback: The callback, ours or Lightning's.
+
+        Raises:
+            TrainerError: If it is no Lightning callback, or the Lightning Trainer is made already.
+        """
+        if not isinstance(callback, pl.Callback):
+            raise TrainerError(
+                f"a {type(callback).__name__} is no callback; subclass pytorch_lightning.Callback"
+            )
+        if self._run is not None and self._run.lightning is not None:
+            raise TrainerError("callbacks are hooked in initial_callback, before the run begins")
+        others = [one for one in self._callbacks if type(one) is not type(callback)]
+        self._callbacks = [*others, callback]
