@@ -13,6 +13,7 @@ from thexp_pl.errors import near_miss
 
 if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` does it
     from thexp_pl import rnd as rnd
+    from thexp_pl.cli.lightning_cli import ThexpCLI as ThexpCLI
     from thexp_pl.console import Logger as Logger
     from thexp_pl.errors import ThexpError as ThexpError
     from thexp_pl.globs import globs as globs
@@ -41,6 +42,7 @@ _HOMES = {
     "RndManager": "rnd",
     "RunLogger": "loggers",
     "Saver": "saver",
+    "ThexpCLI": "cli.lightning_cli",
     "ThexpError": "errors",
     "Trainer": "trainer",
     "globs": "globs",

@@ -6,7 +6,7 @@
     ├── ParamsError (ValueError)            a value or a file that Params refuse
     │   ├── BoundCheckError                 outside its `arange` bounds or not among its `choice`s
     │   └── ParamNameError (AttributeError, KeyError)   no parameter of that name
-    ├── MeterNameError (AttributeError)     nothing was stored in the Meter under that name
+    ├── MeterNameError (AttributeError, KeyError)       the Meter holds no such name
     ├── GlobsError (AttributeError, KeyError)           no global variable of that name
     ├── UsageError (ValueError)             a command line, or a call, that cannot be meant
     ├── TrainerError (RuntimeError)         the facade was asked for what it cannot do rightly
@@ -61,7 +61,7 @@ class ParamNameError(ParamsError, AttributeError, KeyError):
     """A parameter that was read, deleted or (once locked) set, but does not exist."""
 
 
-class MeterNameError(ThexpError, AttributeError):
+class MeterNameError(ThexpError, AttributeError, KeyError):
     """A name that nothing was stored under in a Meter."""
 
 

@@ -8,8 +8,9 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
-from pytorch_lightning.utilities import rank_zero_only
+from lightning_fabric.loggers.logger import rank_zero_experiment
+from lightning_utilities.core.rank_zero import rank_zero_only
+from pytorch_lightning.loggers import Logger
 
 from thexp_pl.params import Params
 from thexp_pl.record import Experiment
@@ -72,7 +73,7 @@ class RunLogger(Logger):
     @property
     def version(self) -> str | None:
         """The run's key; None on other ranks than 0."""
-        return self.experiment.key if rank_zero_only.rank == 0 else None
+        return self.experiment.key if _is_rank_zero() else None
 
     @property
     def save_dir(self) -> str:
@@ -82,13 +83,13 @@ class RunLogger(Logger):
     @property
     def log_dir(self) -> str | None:
         """The run's folder; None on other ranks than 0."""
-        return str(self.experiment.path) if rank_zero_only.rank == 0 else None
+        return str(self.experiment.path) if _is_rank_zero() else None
 
     @rank_zero_only
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace | Params, *args: Any, **kwargs: Any
     ) -> None:
-        """Add to the run's parameters: a dict, a Namespace, a dataclass or Params, nested or not."""
+        """Add to the run's parameters: a dict, a Namespace, a dataclass or Params."""
         experiment = self.experiment
         before = experiment.params
         experiment.params = params
@@ -112,7 +113,7 @@ class RunLogger(Logger):
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
         """Note in the run's journal that a checkpoint was saved."""
         path = getattr(checkpoint_callback, "last_model_path", "")
-        if path and rank_zero_only.rank == 0 and self.experiment.running:
+        if path and _is_rank_zero() and self.experiment.running:
             self.experiment.log_event("checkpoint", path=os.fspath(path))
 
     @rank_zero_only
@@ -129,6 +130,10 @@ class RunLogger(Logger):
         exception = sys.exc_info()[1]
         interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
         self._experiment.finish("interrupted" if interrupted else "failed", exception)
+
+
+def _is_rank_zero() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def find_run_logger(trainer: pl.Trainer) -> RunLogger | None:

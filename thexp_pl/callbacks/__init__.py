@@ -1,5 +1,7 @@
-"""Lightning Callbacks: each works in a plain ``pl.Trainer(callbacks=[...])`` where that makes sense,
-and by ``.hook(trainer)`` in the facade Trainer.
+"""Lightning Callbacks, one a file.
+
+Each works in a plain ``pl.Trainer(callbacks=[...])`` where that makes sense, and by
+``.hook(trainer)`` in the facade Trainer.
 """
 
 from thexp_pl.callbacks.eval import EvalCallback

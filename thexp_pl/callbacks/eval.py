@@ -28,7 +28,9 @@ class EvalCallback(Hookable, pl.Callback):
     def __init__(self, eval_per_epoch: int = 1, test_per_epoch: int = 10) -> None:
         for value in (eval_per_epoch, test_per_epoch):
             if type(value) is not int or value < 0:
-                raise TrainerError(f"EvalCallback: {value!r} is not a number of epochs (0 for never)")
+                raise TrainerError(
+                    f"EvalCallback: {value!r} is not a number of epochs (0 for never)"
+                )
         self._periods = {"eval": eval_per_epoch, "test": test_per_epoch}
         self._done_in_last_epoch: set[str] = set()
 

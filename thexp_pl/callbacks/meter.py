@@ -45,7 +45,8 @@ class MeterCallback(Hookable, pl.Callback):
             return
         self.average.update(meter, weight=_batch_size(batch))
         # counted over all epochs, as Lightning does: an epoch may be shorter than the interval
-        step, interval = trainer.fit_loop.total_batch_idx, trainer.log_every_n_steps
+        step: int = trainer.fit_loop.total_batch_idx
+        interval: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set elsewhere
         if trainer.loggers and interval and (step + 1) % interval == 0:
             values = {f"{name}_step": float(value) for name, value in meter.numeral_items()}
             for logger in trainer.loggers:

@@ -39,6 +39,6 @@ def run_facade(facade: Trainer, subcommand: str, checkpoint: str | None) -> None
 def _predict(facade: Trainer) -> None:
     buffer = io.BytesIO()
     torch.save(facade.predict_all(), buffer)
-    path = facade.experiment.path / "predictions.pt"
+    path = facade.experiment.paths.predictions
     atomic.write_bytes(path, buffer.getvalue())
     facade.logger.info(f"predictions of all batches, in their order: {path.name}")

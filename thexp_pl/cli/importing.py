@@ -63,9 +63,14 @@ def _file_module(path: Path, flag: str) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"{flag}: there is no file {str(path)!r}")
     if not path.stem.isidentifier():
-        raise UsageError(f"{flag}: {path.name!r} cannot be imported; a file's name is an identifier")
+        raise UsageError(
+            f"{flag}: {path.name!r} cannot be imported; a file's name is an identifier"
+        )
     loaded = sys.modules.get(path.stem)
-    if loaded is not None and Path(getattr(loaded, "__file__", None) or "").resolve() != path.resolve():
+    if (
+        loaded is not None
+        and Path(getattr(loaded, "__file__", None) or "").resolve() != path.resolve()
+    ):
         raise UsageError(
             f"{flag}: {path.name!r} has the name of the module {path.stem!r}, which is already "
             "loaded; rename the file"

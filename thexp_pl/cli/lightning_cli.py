@@ -29,22 +29,43 @@ __all__ = ["ThexpCLI"]
 
 # first parts of the flags that LightningCLI and ThexpCLI have, whatever is trained
 RESERVED = frozenset(
-    "help config print_config print_completion seed_everything trainer model data optimizer "
-    "lr_scheduler ckpt_path weights_only verbose return_predictions trainer_class exps_dir "
-    "exp_name allow_new traceback subcommand".split()
+    {
+        *("help", "config", "print_config", "print_completion", "subcommand", "traceback"),
+        *("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler"),
+        *("ckpt_path", "weights_only", "verbose", "return_predictions"),
+        *("trainer_class", "exps_dir", "exp_name", "allow_new"),
+    }
 )
 
 
 class _Parser(LightningArgumentParser):
-    """A LightningArgumentParser that reports a mistake in one line."""
+    """A LightningArgumentParser that reports a mistake in one line and knows the Params."""
 
     params: BaseParams | None = None
-    known_flags: list[str] = []
+    family: list[_Parser] = []  # the main parser and its subcommands'
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Print one line and end with code 2."""
-        sys.stderr.write(f"error: {one_line(message, self.params, self.known_flags)}\n")
+        options = [
+            option
+            for parser in self.family
+            for action in parser._actions
+            for option in action.option_strings
+        ]
+        sys.stderr.write(f"error: {one_line(message, self.params, options)}\n")
         raise SystemExit(2) from ex
+
+    def add_class_arguments(self, *args: Any, **kwargs: Any) -> Any:
+        """Leave ``params`` out: it is made of the Params' own flags."""
+        return super().add_class_arguments(*args, **self._without_params(kwargs))
+
+    def add_subclass_arguments(self, *args: Any, **kwargs: Any) -> Any:
+        """Leave ``params`` out: it is made of the Params' own flags."""
+        return super().add_subclass_arguments(*args, **self._without_params(kwargs))
+
+    def _without_params(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        skip = {"params"} if self.params is not None else set()
+        return {**kwargs, "skip": {*kwargs.get("skip", ()), *skip}}
 
 
 class ThexpCLI(LightningCLI):
@@ -80,6 +101,7 @@ class ThexpCLI(LightningCLI):
             is_facade = self.subject.facade is not None
             self.facade: Trainer | None = None
             self.new_names: list[str] = []
+            self._parsers: list[LightningArgumentParser] = []
             if self.subject.params is not None:
                 self.words = params_group.expand_switches(self.words, self.subject.params)
                 if "--allow_new" in self.words:
@@ -88,6 +110,8 @@ class ThexpCLI(LightningCLI):
                     )
             kwargs.setdefault("auto_configure_optimizers", not is_facade)
             kwargs.setdefault("seed_everything_default", 0)
+            # the run's own config.yaml takes its place: Lightning's would lie beside the runs
+            kwargs.setdefault("save_config_callback", None)
             super().__init__(
                 model_class,
                 datamodule_class,
@@ -100,7 +124,7 @@ class ThexpCLI(LightningCLI):
     # -- flags -----------------------------------------------------------------------------------
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the Lightning Trainer's flags, the model's or the Params', and those of the record."""
+        """Add Lightning's flags, those of the model or the Params, and those of the record."""
         if self.subject.facade is None:
             super().add_core_arguments_to_parser(parser)
         else:
@@ -123,18 +147,12 @@ class ThexpCLI(LightningCLI):
         )
         parser.add_argument("--exp_name", type=str, help="The experiment that the run belongs to.")
 
-    def setup_parser(self, *args: Any, **kwargs: Any) -> None:
-        """Make the parsers, and tell each which flags there are for its error messages."""
-        super().setup_parser(*args, **kwargs)
-        subparsers = list(getattr(self, "_subcommand_parsers", {}).values())
-        for parser in (self.parser, *subparsers):
-            parser.params = self.subject.params
-            parser.known_flags = [
-                option
-                for one in (subparsers[:1] or [self.parser])
-                for action in one._actions
-                for option in action.option_strings
-            ]
+    def init_parser(self, **kwargs: Any) -> Any:
+        """Make a parser, and tell it of the Params and of the others."""
+        parser: Any = super().init_parser(**kwargs)
+        parser.params, parser.family = self.subject.params, self._parsers
+        self._parsers.append(parser)
+        return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the words, and report environment variables that are nearly flags."""
@@ -151,7 +169,9 @@ class ThexpCLI(LightningCLI):
     # -- from flags to objects -------------------------------------------------------------------
 
     def before_instantiate_classes(self) -> None:
-        """Set the Params from the flags, and the Lightning Trainer's options that follow them."""
+        """Say what is trained, and set its Params from the flags."""
+        if self.subject.note:
+            print(self.subject.note)  # noqa: T201 - what the command prints
         params = self.subject.params
         if params is None:
             return
@@ -176,9 +196,17 @@ class ThexpCLI(LightningCLI):
                 prepend=True,
             )
 
-    def _model_with_params(self, class_type: Any, *args: Any, **kwargs: Any) -> pl.LightningModule:
-        instantiate = _InstantiatorFn(cli=self, key="model")
-        return instantiate(class_type, *args, params=self.subject.params, **kwargs)
+    def _model_with_params(
+        self, class_type: Any, *args: Any, applied_instantiation_links: Any, **kwargs: Any
+    ) -> Any:
+        # jsonargparse hands the links over only where the signature names them
+        return _InstantiatorFn(cli=self, key="model")(
+            class_type,
+            *args,
+            applied_instantiation_links=applied_instantiation_links,
+            params=self.subject.params,
+            **kwargs,
+        )
 
     def instantiate_classes(self) -> None:
         """Make the Lightning Trainer and the model; of a facade, its run as well."""
@@ -187,13 +215,8 @@ class ThexpCLI(LightningCLI):
             return
         self.config_init = self.parser.instantiate_classes(self.config)
         options = dict(self._get(self.config_init, "trainer"))
-        chosen = self._chosen()
         self.facade = self.subject.facade(self.subject.params, **options)
-        self.facade.initial_exp(chosen["exps_dir"], chosen["exp_name"])
-        atomic.write_text(
-            self.facade.experiment.path / "config.yaml",
-            self._parser(self.subcommand).dump(chosen, skip_none=False),
-        )
+        self.facade.initial_exp(self._chosen("exps_dir"), self._chosen("exp_name"))
         self.trainer, self.model = self.facade.lightning_trainer, self.facade.module
         self.datamodule = None
 
@@ -228,8 +251,8 @@ class ThexpCLI(LightningCLI):
         if experiment is None:
             super()._run_subcommand(subcommand)
             return
-        if self.subject.note:
-            print(self.subject.note)  # noqa: T201 - what the command prints
+        config = self._parser(subcommand).dump(self._chosen(), skip_none=False)
+        atomic.write_text(experiment.paths.config, config)
         try:
             with experiment:
                 if self.facade is None:

@@ -10,10 +10,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from thexp_pl import __version__
 from thexp_pl.cli.report import report_errors
-from thexp_pl.errors import near_miss
+from thexp_pl.errors import UsageError, near_miss
 
 __all__ = ["main"]
 
@@ -55,30 +56,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(words: list[str]) -> int:
     is_training = bool(words) and (
         words[0] in _TRAINING
-        or (words[0].split("=")[0] in ("-c", "--config") and any(word in _TRAINING for word in words))
+        or (
+            words[0].split("=")[0] in ("-c", "--config")
+            and any(word in _TRAINING for word in words)
+        )
         or words[0].startswith("--print_completion")
     )
     if is_training:
         from thexp_pl.cli import training  # imports torch and Lightning
 
         return training.run(words)
-    parser = _parser()
+    parser, commands = _parser()
+    if not words:
+        parser.print_help()
+        return 2
+    if not words[0].startswith("-") and words[0] not in commands:
+        known = ", ".join(commands)
+        raise UsageError(
+            f"there is no command {words[0]!r}{near_miss(words[0], commands)} ({known})"
+        )
     options = parser.parse_args(words)
-    return int(options.run(options) or 0)
+    return int(options.run(options))
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser that reports in one line and knows no abbreviations."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
-        """End with code 2 and one line, with the near miss where a command is misspelt."""
-        if "invalid choice" in message and len(sys.argv) > 1:
-            message += near_miss(sys.argv[1], [*_TRAINING, *_reading_names()])
+    def error(self, message: str) -> NoReturn:
+        """End with code 2 and one line."""
         sys.stderr.write(f"error: {message}\n")
         raise SystemExit(2)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     from thexp_pl.cli import records
 
     parser = _Parser(
@@ -92,4 +102,4 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in _TRAINING.items():
         commands.add_parser(name, help=text, add_help=False)  # `_dispatch` has taken it before
     records.add_parsers(commands)
-    return parser
+    return parser, list(commands.choices)

@@ -13,7 +13,9 @@ from thexp_pl.params.flags import apply_values
 
 __all__ = ["one_line", "unknown_variables"]
 
-_VALUE = re.compile(r'Parser key "(?:\w+\.)??(?P<key>[\w.]+)":.*Got value: (?P<value>.*)', re.DOTALL)
+_VALUE = re.compile(
+    r'Parser key "(?:\w+\.)??(?P<key>[\w.]+)":.*Got value: (?P<value>.*)', re.DOTALL
+)
 _FLAGS = re.compile(r"unrecognized arguments: (?P<words>.*)", re.DOTALL | re.IGNORECASE)
 _OPTION = re.compile(r"(?:does not accept option|[Kk]ey) '(?P<name>[\w.]+)'")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
-from thexp_pl.errors import ParamsError, near_miss
+from thexp_pl.errors import ParamsError
 from thexp_pl.params import BaseParams
 from thexp_pl.params.bounds import Choice
 from thexp_pl.params.flags import Flag, apply_values, flags_of
@@ -78,7 +78,7 @@ def _type(flag: Flag) -> Any:
         is_literal = all(type(choice) in _LITERALS for choice in choices)
         return Literal[choices] if is_literal else Any
     if isinstance(flag.default, Unread):
-        return Optional[str]
+        return str | None
     if type(flag.default) in (bool, int, float, str):
         return type(flag.default)
     return Any  # None, a tuple, a list, a path: `read_params` brings it to its type
@@ -125,18 +125,10 @@ def new_names(words: list[str], params: BaseParams, reserved: Iterable[str]) -> 
 
 
 def expand_switches(words: list[str], params: BaseParams) -> list[str]:
-    """Write a truth value behind a switch that stands alone: ``--verbose`` -> ``--verbose=true``."""
+    """Write the value of a switch that stands alone: ``--verbose`` is ``--verbose=true``."""
     truths = {f"--{flag.name}" for flag in flags_of(params) if isinstance(flag.default, bool)}
     expanded = []
     for word, following in zip(words, [*words[1:], "--"], strict=True):
         alone = word in truths and following.startswith("-")
         expanded.append(f"{word}=true" if alone else word)
     return expanded
-
-
-def unknown_flag(word: str, options: Iterable[str], allow_new: bool) -> str:
-    """Say in one line that a flag is unknown, and what may have been meant."""
-    name = word.partition("=")[0]
-    hint = near_miss(name, options)
-    way_out = "" if allow_new else " (--allow_new accepts new parameters)"
-    return f"unknown flag {name}{hint}{way_out}"

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import pytorch_lightning as pl
 import torch
 import yaml
 
 from thexp_pl.cli.importing import import_class
-from thexp_pl.errors import ParamsError, UsageError
+from thexp_pl.errors import UsageError
 from thexp_pl.globs import globs
 from thexp_pl.params import BaseParams
 from thexp_pl.params.flags import apply_values
@@ -115,10 +113,10 @@ def _module_params(model: Any) -> BaseParams | None:
         if "." not in model and ":" not in model:  # one of Lightning's registered short names
             return None
         model = import_class(model, "--model")
-    init = model.__init__ if isinstance(model, type) else model
-    if "params" not in inspect.signature(init).parameters:
+    if "params" not in inspect.signature(model).parameters:
         return None
-    hint = get_type_hints(init).get("params")
+    # of a class the annotations stand at its __init__
+    hint = get_type_hints(getattr(model, "__init__", model)).get("params")
     if isinstance(hint, type) and issubclass(hint, BaseParams):
         return hint()
     return None
@@ -126,14 +124,14 @@ def _module_params(model: Any) -> BaseParams | None:
 
 def _named(name: str, words: list[str]) -> Any:
     """Find a value in the words, the YAML files that they name, or the environment."""
-    found = None
+    found: Any = None
     for subcommand in SUBCOMMANDS:
         if subcommand in words:
             found = os.environ.get(f"PL_{subcommand}__{name}".upper(), found)
     for index, word in enumerate(words):
-        flag, equals, value = word.partition("=")
-        following = words[index + 1] if index + 1 < len(words) else None
-        value = value if equals else following
+        flag, equals, text = word.partition("=")
+        following = words[index + 1] if index + 1 < len(words) else ""
+        value = text if equals else following
         if flag == f"--{name}":
             found = value
         elif flag in ("-c", "--config") and value:

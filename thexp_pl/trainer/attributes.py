@@ -16,7 +16,9 @@ from thexp_pl.errors import CheckpointError, TrainerError
 
 __all__ = ["Attributes", "find_attributes", "load_others", "save_others"]
 
-_ARRAY = "__ndarray__"  # marks a numpy array, which a weights-only load would refuse, kept as tensor
+_ARRAY = (
+    "__ndarray__"  # marks a numpy array, which a weights-only load would refuse, kept as tensor
+)
 
 
 @dataclass
@@ -67,11 +69,15 @@ def find_attributes(attributes: Mapping[str, Any]) -> Attributes:
             found.modules[name] = value
         elif isinstance(value, Optimizer):
             found.optimizers[name] = value
-        elif _has_state(value) or isinstance(value, (torch.Tensor, int, float)):
-            found.others[name] = value
-        elif isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+        elif _has_state(value) or _is_data(value):
             found.others[name] = value
     return found
+
+
+def _is_data(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biufc"  # numbers: what torch can hold
+    return isinstance(value, (torch.Tensor, int, float))
 
 
 def _has_state(value: Any) -> bool:

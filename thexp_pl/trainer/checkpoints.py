@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
+
 from thexp_pl.callbacks.saver import full_state, weights_state
 from thexp_pl.errors import CheckpointError
 from thexp_pl.trainer.parts import TrainerParts
@@ -17,7 +19,9 @@ Which = int | str | Path
 class TrainerCheckpoints(TrainerParts):
     """The `save_*` and `load_*` methods; numbers are completed epochs."""
 
-    def save_checkpoint(self, info: dict[str, Any] | None = None, replacement: bool = False) -> Path:
+    def save_checkpoint(
+        self, info: dict[str, Any] | None = None, replacement: bool = False
+    ) -> Path:
         """Save all that training needs to go on, as one of the rotating checkpoints.
 
         Args:
@@ -74,7 +78,9 @@ class TrainerCheckpoints(TrainerParts):
             self.module.load_state_dict(weights)
         except RuntimeError as error:  # other modules, or other shapes
             reason = " ".join(str(error).split())
-            raise CheckpointError(f"{path.name} does not fit {type(self).__name__}: {reason}") from None
+            raise CheckpointError(
+                f"{path.name} does not fit {type(self).__name__}: {reason}"
+            ) from None
         if goes_on:
             self.module.on_load_checkpoint(state)
             optimizers = found.optimizers.values()
@@ -85,16 +91,21 @@ class TrainerCheckpoints(TrainerParts):
         self.logger.info(f"loaded {path}")
         return info
 
-    def _connected(self) -> Any:
+    def _connected(self) -> pl.Trainer:
         """Give the Lightning Trainer with the module attached, as saving needs before a fit."""
         lightning = self.lightning_trainer
-        if lightning.lightning_module is None:
+        if not _is_attached(lightning):
             lightning.strategy.connect(self.module)
             lightning.strategy.optimizers = list(self.module.adopt().optimizers.values())
         return lightning
 
     def _epoch(self) -> int:
-        return int(self.lightning_trainer.fit_loop.epoch_progress.current.processed)
+        progress: Any = self.lightning_trainer.fit_loop.epoch_progress.current
+        return int(progress.processed)
 
     def _info(self, info: dict[str, Any] | None) -> dict[str, Any]:
         return {"eidx": self._epoch(), **(info or {})}
+
+
+def _is_attached(lightning: pl.Trainer) -> bool:
+    return lightning.strategy.lightning_module is not None

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from thexp_pl.errors import TrainerError, UsageError
-from thexp_pl.params import Params
+from thexp_pl.params import BaseParams
 from thexp_pl.params.values import Unread
 
 __all__ = ["device_options", "refuse_unsupported"]
@@ -17,7 +17,7 @@ _KINDS = {"cpu": "cpu", "cuda": "cuda", "mps": "mps"}
 _ONE_DEVICE_STRATEGIES = ("auto", "single_device", None)
 
 
-def device_options(params: Params, options: Mapping[str, Any]) -> dict[str, Any]:
+def device_options(params: BaseParams, options: Mapping[str, Any]) -> dict[str, Any]:
     """Give the Lightning options that put a run on `params.device`.
 
     Args:
@@ -69,8 +69,8 @@ def refuse_unsupported(options: Mapping[str, Any]) -> None:
         TrainerError: For several devices or nodes, their strategies, and float16 mixed precision.
     """
     devices = options.get("devices") or 1
-    several = len(devices) > 1 if isinstance(devices, (list, tuple)) else False
-    if several or str(devices) not in ("1", "auto") and not isinstance(devices, (list, tuple)):
+    is_one = len(devices) == 1 if isinstance(devices, (list, tuple)) else False
+    if not is_one and str(devices) not in ("1", "auto"):
         raise TrainerError(
             f"devices={devices!r}: the facade Trainer runs on one device; several need a "
             "LightningModule with manual_backward (thexp-pl fit --model)"

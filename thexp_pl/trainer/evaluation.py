@@ -51,8 +51,7 @@ def evaluate(trainer: Trainer, loader: Iterable[Any]) -> Meter | None:
     module.to(lightning.strategy.root_device)
     # the precision plugin's context, so that bf16-mixed evaluates as it trains
     with _eval_mode(module), torch.no_grad(), lightning.precision_plugin.forward_context():
-        meter = trainer.test_eval_logic(_OnDevice(loader, module), trainer.params)
-    return meter
+        return trainer.test_eval_logic(_OnDevice(loader, module), trainer.params)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from thexp_pl.trainer.devices import device_options, refuse_unsupported
 from thexp_pl.trainer.evaluation import evaluate
 from thexp_pl.trainer.module import TrainBatchModule
 from thexp_pl.trainer.parts import Run
+from thexp_pl.trainer.quiet import quiet_lightning
 
 __all__ = ["Trainer"]
 
@@ -139,7 +140,8 @@ class Trainer(TrainerCheckpoints):
         self.initial_trainer(self.params)
         self._run.module = TrainBatchModule(self)
         self._run.module.adopt()
-        self._run.lightning = self._lightning_trainer(devices)
+        with quiet_lightning():
+            self._run.lightning = self._lightning_trainer(devices)
 
     @classmethod
     def params_class(cls) -> type[BaseParams]:
@@ -199,7 +201,10 @@ class Trainer(TrainerCheckpoints):
         self.experiment.params = self.params.settings()
         resume_from, run.resume_from = run.resume_from, None
         try:
-            lightning.fit(module, train_dataloaders=self.train_dataloader, ckpt_path=resume_from)
+            with quiet_lightning():
+                lightning.fit(
+                    module, train_dataloaders=self.train_dataloader, ckpt_path=resume_from
+                )
         finally:
             module.release_optimizers()
         self.params.eidx = lightning.current_epoch + 1

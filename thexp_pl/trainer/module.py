@@ -100,7 +100,7 @@ class TrainBatchModule(pl.LightningModule):
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
         # what `to`, `cpu` and `cuda` come down to: the facade's plain tensors move as well,
         # in place, for an optimizer may hold them
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for value in find_attributes(vars(self.facade)).others.values():
             if isinstance(value, torch.Tensor):
                 value.data = fn(value.data)

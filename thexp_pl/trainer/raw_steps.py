@@ -90,7 +90,7 @@ class RawSteps:
         def backward(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
             nonlocal inside
             if inside:  # Lightning's plugins call the tensor's own backward in the end
-                original(tensor, *args, **kwargs)
+                original(tensor, *args, **kwargs)  # type: ignore[no-untyped-call]
                 return
             inside = True
             try:

@@ -1,0 +1,71 @@
+# `make demo` and `make test` set up what they need; a second call installs nothing.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+MIN_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'thexp_pl needs Python 3.10 or newer; name one with PYTHON=...')"
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test lint test-long test-lowest test-dist bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/thexp-pl fit --optim.lr=0.01
+
+test: $(VENV)/.installed-dev lint
+	$(PYTEST) -m "not slow"
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-long: $(VENV)/.installed-dev
+	$(PYTEST)
+
+# the suite on the lowest versions that pyproject.toml allows, in an environment of its own
+test-lowest:
+	$(MIN_PYTHON)
+	test -d .venv-lowest || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip --disable-pip-version-check install --quiet \
+		-c constraints-lowest.txt -e ".[test]"
+	.venv-lowest/bin/python -m pytest -m "not slow"
+
+# wheel and sdist: built, installed into empty environments, and the demo run from each
+test-dist: $(VENV)/.installed-dev
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist .
+	for file in dist/*.whl dist/*.tar.gz; do \
+		rm -rf .venv-dist && $(PYTHON) -m venv .venv-dist && \
+		.venv-dist/bin/python -m pip --disable-pip-version-check install --quiet \
+			-c constraints.txt $$file && \
+		(cd $$(mktemp -d) && $(CURDIR)/.venv-dist/bin/thexp-pl fit --epoch=2) || exit 1; \
+	done
+	rm -rf .venv-dist
+
+# the peers live in an environment of their own, which also sees the main one's packages
+bench: $(VENV)/.installed-dev .venv-bench/.installed
+	.venv-bench/bin/python -m benchmarks
+
+.venv-bench/.installed: benchmarks/peers.txt $(VENV)/.installed-dev
+	test -d .venv-bench || $(BIN)/python -m venv .venv-bench
+	main=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))"); \
+	own=$$(.venv-bench/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))"); \
+	echo "import site; site.addsitedir('$$main')" > $$own/main-environment.pth
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet -r benchmarks/peers.txt
+	touch $@
+
+$(VENV)/bin/python:
+	@$(MIN_PYTHON)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -c constraints.txt -e ".[dev]"
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) .venv-lowest .venv-dist .venv-bench build dist *.egg-info

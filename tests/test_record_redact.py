@@ -1,0 +1,121 @@
+"""Secrets never reach a record, and what is none stays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thexp_pl.record.redact import REDACTED, Redactor, is_secret_name
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if is_secret_name(name):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "key", "API_KEY", "apikey", "apiKey", "WANDB_API_KEY", "token", "hf_token", "HFTOKEN",
+        "accessToken", "tokenValue", "password", "db-password", "PASSWD", "db_pwd", "secret",
+        "AWS_SECRET_ACCESS_KEY", "credentials", "login.password", "my.key.file", "passphrase",
+    ],
+)  # fmt: skip
+def test_what_is_named_like_a_secret_is_one(name: str) -> None:
+    assert is_secret_name(name, "abc")
+    assert is_secret_name(name, "12345")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lr", 0.1), ("tokenizer", "bpe"), ("keypoint", "3"), ("keep", True), ("max_tokens", 512),
+        ("num-tokens", "512"), ("key_dim", 64), ("pad_token_id", 0), ("keyboard", "x"),
+        ("PWD", "/"),
+    ],
+)  # fmt: skip
+def test_what_only_looks_a_little_like_one_is_none(name: str, value: object) -> None:
+    assert not is_secret_name(name, value)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        ["--api_token=planted"],
+        ["--password", "planted"],
+        ["-token", "planted"],
+        ["api_key=planted"],
+        ["--optim", '{"lr": 1, "api_key": "planted"}'],
+        ["--optim={'password': 'planted'}"],
+        ["--config=token:planted"],
+        ["https://user:planted@host/path"],
+        ["--url=https://planted@host/path"],
+        ["--url", "https://host/?a=1&token=planted&b=2"],
+        ["--note", 'password = "planted and more"'],
+    ],
+)
+def test_a_secret_is_taken_out_of_an_argument(argument: list[str]) -> None:
+    redactor = Redactor()
+    shown = redactor.argv(["train.py", *argument, "--lr=0.1"])
+    assert "planted" not in " ".join(shown)
+    assert "more" not in " ".join(shown)
+    assert (shown[0], shown[-1], len(shown)) == ("train.py", "--lr=0.1", len(argument) + 2)
+    assert "planted" not in redactor.command(["train.py", *argument])
+
+
+def test_a_flag_that_follows_a_secret_flag_stays() -> None:
+    assert Redactor().argv(["--token", "--lr=1"]) == ["--token", "--lr=1"]
+
+
+def test_nested_parameters_lose_their_secrets_and_nothing_else() -> None:
+    params = {
+        "lr": 0.1,
+        "hub": {"token": "planted", "name": "x", "credentials": {"user": "planted"}},
+        "urls": ["ftp://a:planted@host", "plain"],
+        "max_tokens": 512,
+        "password": 12345,
+        "api_key": None,
+    }
+    assert Redactor().tree(params) == {
+        "lr": 0.1,
+        "hub": {"token": REDACTED, "name": "x", "credentials": REDACTED},
+        "urls": [f"ftp://{REDACTED}@host", "plain"],
+        "max_tokens": 512,
+        "password": REDACTED,
+        "api_key": None,
+    }
+
+
+def test_a_known_secret_is_found_again_in_any_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_TOKEN", "from-the-environment")
+    monkeypatch.setenv("SSH_KEY", "/home")
+    redactor = Redactor()
+    redactor.argv(["--password", "from-the-arguments"])
+    redactor.tree({"api_key": "from-the-params"})
+    text = redactor.text(
+        "/home: from-the-environment, from-the-arguments, from-the-params, from-elsewhere"
+    )
+    assert text == f"/home: {REDACTED}, {REDACTED}, {REDACTED}, from-elsewhere"
+
+
+def test_python_code_in_a_traceback_stays_readable() -> None:
+    code = "    rows = sorted(rows, key=lambda row: row.step)\n    for key: str in names: pass"
+    assert Redactor().text(code) == code
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_any_text_is_taken_and_taken_again_unchanged(text: str) -> None:
+    redactor = Redactor()
+    once = redactor.text(text)
+    assert redactor.text(once) == once
+
+
+def test_a_long_text_is_read_in_linear_time() -> None:
+    for letters in ("a", "a-", "key=", "://", "a:", '"'):  # a quadratic reading takes minutes
+        assert len(Redactor().text(letters * 50_000)) >= 50_000

@@ -1,0 +1,83 @@
+"""notes.json: the tags and notes of a run, which people add at any time, from any process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from thexp_pl.atomic import read_json, write_json
+from thexp_pl.record.manifest import now_text
+from thexp_pl.record.paths import RunPaths
+
+__all__ = ["add_note", "add_tags", "read_notes"]
+
+_LOCK_SECONDS = 30
+_MAX_BYTES = 16 << 20
+
+
+def read_notes(paths: RunPaths) -> dict[str, Any]:
+    """Read the tags and notes of a run.
+
+    Args:
+        paths: The run.
+
+    Returns:
+        ``tags``, a list of texts, and ``notes``, a list of objects with ``time`` and ``text``;
+        empty where there are none or the file is damaged.
+    """
+    try:
+        found = read_json(paths.notes, limit=_MAX_BYTES)
+    except (OSError, ValueError):
+        found = {}
+    if not isinstance(found, dict):
+        found = {}
+    tags, notes = found.get("tags"), found.get("notes")
+    return {
+        "tags": [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
+        "notes": [note for note in notes if _is_note(note)] if isinstance(notes, list) else [],
+    }
+
+
+def add_note(paths: RunPaths, text: str) -> None:
+    """Add a note.
+
+    Args:
+        paths: The run.
+        text: The note.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with _changing(paths) as kept:
+        kept["notes"].append({"time": now_text(), "text": text})
+
+
+def add_tags(paths: RunPaths, *tags: str) -> None:
+    """Add tags that the run does not have yet.
+
+    Args:
+        paths: The run.
+        *tags: The tags.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    with _changing(paths) as kept:
+        kept["tags"] += [tag for tag in dict.fromkeys(tags) if tag not in kept["tags"]]
+
+
+def _is_note(note: object) -> bool:
+    return isinstance(note, dict) and all(
+        isinstance(note.get(key), str) for key in ("time", "text")
+    )
+
+
+@contextlib.contextmanager
+def _changing(paths: RunPaths) -> Iterator[dict[str, Any]]:
+    import filelock  # 70 ms
+
+    with filelock.FileLock(paths.notes_lock, timeout=_LOCK_SECONDS):
+        kept = read_notes(paths)
+        yield kept
+        write_json(paths.notes, {"schema": 1, **kept})

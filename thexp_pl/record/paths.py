@@ -1,0 +1,258 @@
+"""Where everything of a record is: the one place that spells its folders and files.
+
+::
+
+    <root>/
+      .thexp/root.json       says that this folder is an experiment root
+      <experiment>/<key>/    one run, see `RunPaths`
+    <thexp home>/
+      roots/<hash>.json      where a root is
+
+A ``.thexp`` with a ``config.json`` belongs to a project (`thexp_pl.globs`), one with a
+``root.json`` to an experiment root; a folder may be both, as the two files are different ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from thexp_pl.errors import RecordError
+from thexp_pl.globs import MARK_FOLDER, thexp_home
+from thexp_pl.record.names import shown
+
+__all__ = [
+    "RunPaths",
+    "as_root",
+    "make_run_folder",
+    "record_error",
+    "remove_empty",
+    "root_mark",
+    "roots_folder",
+    "run_folders",
+]
+
+_TAIL_LETTERS = string.ascii_lowercase + string.digits
+_TAIL_LENGTH = 4
+_ATTEMPTS = 100
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run.
+
+    Args:
+        root: The experiment root, an absolute path.
+        experiment: The experiment's name.
+        key: The run's key, the name of its folder.
+        made: The folders that were made for it, the run's own first.
+    """
+
+    root: Path
+    experiment: str
+    key: str
+    made: tuple[Path, ...] = field(default=(), compare=False)
+
+    @property
+    def relative(self) -> str:
+        """The run's folder as seen from the root."""
+        return f"{self.experiment}/{self.key}"
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.root / self.experiment / self.key
+
+    @property
+    def manifest(self) -> Path:
+        """What is known of the run; rewritten whole."""
+        return self.folder / "run.json"
+
+    @property
+    def notes(self) -> Path:
+        """Tags and notes, which people change later."""
+        return self.folder / "notes.json"
+
+    @property
+    def notes_lock(self) -> Path:
+        """The lock of `notes`."""
+        return self.folder / ".notes.lock"
+
+    @property
+    def journal(self) -> Path:
+        """Events in the order in which they were seen, one JSON object a line."""
+        return self.folder / "journal.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """Metrics, one value a line."""
+        return self.folder / "metrics.csv"
+
+    @property
+    def config(self) -> Path:
+        """The command line's whole resolved configuration, where one started the run."""
+        return self.folder / "config.yaml"
+
+    @property
+    def predictions(self) -> Path:
+        """What ``thexp-pl predict`` gave."""
+        return self.folder / "predictions.pt"
+
+    @property
+    def heartbeat(self) -> Path:
+        """A file touched for as long as the run lives; gone after an orderly end."""
+        return self.folder / ".heartbeat"
+
+    @property
+    def traceback(self) -> Path:
+        """The traceback of the exception that ended the run."""
+        return self.folder / "traceback.txt"
+
+    @property
+    def keycode(self) -> Path:
+        """The folder of the sources marked as key code."""
+        return self.folder / "keycode"
+
+
+def as_root(root: str | os.PathLike[str]) -> Path:
+    """Make the absolute path of an experiment root, ``~`` included; nothing is created.
+
+    Args:
+        root: The folder as given.
+
+    Returns:
+        Its absolute path, symbolic links kept.
+
+    Raises:
+        RecordError: No folder can have that path.
+    """
+    text = os.path.expanduser(os.fspath(root))  # noqa: PTH111 - no error where there is no home
+    if not text or "\0" in text:
+        raise RecordError(
+            f"the experiment root {shown(text)} cannot be a folder; give a path such as"
+            " './experiment'"
+        )
+    return Path(os.path.abspath(text))  # noqa: PTH100 - Path.absolute keeps `..`
+
+
+def record_error(deed: str, path: Path, error: OSError) -> RecordError:
+    """Say in one line that something of the record could not be made, why, and the way out.
+
+    Args:
+        deed: What was tried, such as ``"make the run's folder"``.
+        path: Where.
+        error: What the system said.
+
+    Returns:
+        The error to raise.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        way_out = "free some space there or choose another experiment root"
+    else:
+        way_out = "choose an experiment root that you may write to"
+    return RecordError(f"cannot {deed} {str(path)!r}: {error.strerror or error}; {way_out}")
+
+
+def make_run_folder(root: Path, experiment: str) -> RunPaths:
+    """Make the folder of a new run; no two processes ever get the same one.
+
+    Args:
+        root: The experiment root; it and the experiment's folder are made where they are missing.
+        experiment: The experiment's name, checked.
+
+    Returns:
+        The run's paths; its key is the local time and a short random tail.
+
+    Raises:
+        RecordError: It cannot be made; nothing is left behind.
+    """
+    parent = root / experiment
+    missing = tuple(path for path in (parent, *parent.parents) if not os.path.lexists(path))
+    try:
+        for _ in range(_ATTEMPTS):
+            key = _new_key()
+            # Another process that failed may take an empty parent away between the two steps.
+            with contextlib.suppress(FileNotFoundError):
+                parent.mkdir(parents=True, exist_ok=True)
+                if _made_exclusively(parent / key):
+                    return RunPaths(root, experiment, key, (parent / key, *missing))
+        raise FileExistsError(errno.EEXIST, f"no free name in {_ATTEMPTS} attempts")
+    except OSError as error:
+        remove_empty(missing)
+        raise record_error("make a run's folder under", parent, error) from error
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Take back folders that were made; one that holds something by now stays.
+
+    Args:
+        folders: The folders, inner ones first.
+    """
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _made_exclusively(folder: Path) -> bool:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _new_key() -> str:
+    # `secrets`, not `random`: a seeded script would draw the same tail each time, and be changed.
+    tail = "".join(secrets.choice(_TAIL_LETTERS) for _ in range(_TAIL_LENGTH))
+    return f"{datetime.now():%y-%m-%d-%H%M%S}-{tail}"
+
+
+def root_mark(root: Path) -> Path:
+    """The file that says that a folder is an experiment root.
+
+    Args:
+        root: The folder.
+
+    Returns:
+        The file's path.
+    """
+    return root / MARK_FOLDER / "root.json"
+
+
+def roots_folder() -> Path:
+    """The folder in the user's home that knows where the roots are.
+
+    Returns:
+        The folder's path; it need not exist.
+    """
+    return thexp_home() / "roots"
+
+
+def run_folders(root: Path) -> list[RunPaths]:
+    """List the runs of a root: the folders with a manifest.
+
+    Args:
+        root: The experiment root.
+
+    Returns:
+        Their paths, in no particular order; folders that cannot be read are passed over.
+    """
+    return [
+        paths
+        for experiment in _subfolders(root)
+        for key in _subfolders(root / experiment)
+        if os.path.lexists((paths := RunPaths(root, experiment, key)).manifest)
+    ]
+
+
+def _subfolders(folder: Path) -> list[str]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+    return []

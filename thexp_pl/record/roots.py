@@ -1,0 +1,53 @@
+"""Which experiment roots there are: one small file a root in the user's home."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+from thexp_pl.atomic import read_json, write_json
+from thexp_pl.record.paths import root_mark, roots_folder
+
+__all__ = ["known_roots", "register_root"]
+
+_SCHEMA = 1
+_MAX_BYTES = 1 << 20
+
+
+def register_root(root: Path) -> None:
+    """Mark a folder as an experiment root and note in the user's home where it is.
+
+    Args:
+        root: The experiment root.
+
+    Raises:
+        OSError: One of the two small files cannot be written.
+    """
+    mark = root_mark(root)
+    if not mark.exists():
+        mark.parent.mkdir(exist_ok=True)
+        write_json(mark, {"schema": _SCHEMA})
+    real = str(root.resolve())
+    # One file a root, named after it: processes that start together write the same thing.
+    name = hashlib.sha256(os.fsencode(real)).hexdigest()[:16]
+    entry = roots_folder() / f"{name}.json"
+    if not entry.exists():
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        write_json(entry, {"schema": _SCHEMA, "path": real})
+
+
+def known_roots() -> list[Path]:
+    """List the experiment roots that the user's home knows and that are there.
+
+    Returns:
+        Their paths, sorted; an entry that cannot be read is passed over.
+    """
+    roots = set()
+    for entry in roots_folder().glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            root = Path(read_json(entry, limit=_MAX_BYTES)["path"])
+            if root.is_dir():
+                roots.add(root)
+    return sorted(roots)

@@ -1,0 +1,168 @@
+"""Reading runs back: one run, all runs of some roots, and the run that a key means."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from thexp_pl.errors import RecordError, near_miss
+from thexp_pl.jsonable import to_jsonable
+from thexp_pl.record.manifest import read_manifest
+from thexp_pl.record.metrics import read_metrics
+from thexp_pl.record.names import shown
+from thexp_pl.record.notes import read_notes
+from thexp_pl.record.paths import RunPaths, run_folders
+from thexp_pl.record.status import ENDED, compute_status
+from thexp_pl.record.summary import MetricsSummary
+
+__all__ = ["Run", "find_run", "read_run", "read_runs"]
+
+LAST = "@last"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its files tell.
+
+    Args:
+        paths: Its files.
+        manifest: Its manifest; empty where it is damaged.
+        damage: What is wrong with the manifest, or an empty text.
+    """
+
+    paths: RunPaths
+    manifest: dict[str, Any]
+    damage: str = ""
+
+    @property
+    def key(self) -> str:
+        """The run's key: the name of its folder, whatever its manifest says."""
+        return self.paths.key
+
+    @cached_property
+    def status(self) -> str:
+        """What became of it, see `thexp_pl.record.status`; ``damaged`` without a manifest."""
+        return "damaged" if self.damage else compute_status(self.manifest, self.paths.heartbeat)
+
+    @cached_property
+    def started(self) -> float:
+        """When it started, seconds since 1970; of a damaged one, when its folder last changed."""
+        with contextlib.suppress(ValueError, OSError, OverflowError, KeyError):
+            return datetime.fromisoformat(self.manifest["start"]).timestamp()
+        with contextlib.suppress(OSError):
+            return self.paths.folder.stat().st_mtime
+        return 0.0
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters."""
+        return self.manifest.get("params") or {}
+
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """The summary of its metrics, NaN as text; without an end from the metrics themselves."""
+        if self.damage:
+            return {}
+        if self.manifest["status"] in ENDED:
+            kept = self.manifest["metrics"].items()
+            return {name: cell for name, cell in kept if isinstance(cell, dict)}
+        summary = MetricsSummary()
+        with contextlib.suppress(OSError):
+            for _, _, _, name, value in read_metrics(self.paths.metrics).rows():
+                summary.add({name: value})
+        plain: dict[str, dict[str, Any]] = to_jsonable(summary.to_dict())
+        return plain
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all that is known in short.
+
+        Returns:
+            The manifest, with ``key``, ``experiment``, ``root``, ``folder``, ``status``,
+            ``metrics``, ``tags`` and ``notes`` as they are now; a damaged run has ``damage`` too.
+        """
+        facts = {
+            **self.manifest,
+            "key": self.key,
+            "experiment": self.paths.experiment,
+            "path": self.paths.relative,
+            "root": str(self.paths.root),
+            "folder": str(self.paths.folder),
+            "status": self.status,
+            "params": self.params,
+            "metrics": self.metrics,
+            **read_notes(self.paths),
+        }
+        return {**facts, "damage": self.damage} if self.damage else facts
+
+
+def read_run(paths: RunPaths) -> Run:
+    """Read a run.
+
+    Args:
+        paths: Its files.
+
+    Returns:
+        The run; a damaged manifest makes a damaged run, never an error.
+    """
+    try:
+        return Run(paths, read_manifest(paths.manifest))
+    except OSError as error:
+        return Run(paths, {}, f"run.json cannot be read: {error.strerror or error}")
+    except ValueError as error:
+        return Run(paths, {}, f"run.json is damaged: {error}")
+
+
+def read_runs(roots: Iterable[Path]) -> list[Run]:
+    """Read all runs of some roots.
+
+    Args:
+        roots: The experiment roots; one that is named twice counts once.
+
+    Returns:
+        The runs, oldest first.
+    """
+    runs = [read_run(paths) for paths in _folders(roots)]
+    return sorted(runs, key=lambda run: (run.started, run.key))
+
+
+def find_run(roots: Iterable[Path], text: str) -> Run:
+    """Find the run that a key means.
+
+    Args:
+        roots: The experiment roots to look in.
+        text: A key, the beginning of just one key, or ``@last`` for the run that started last.
+
+    Returns:
+        The run.
+
+    Raises:
+        RecordError: There is none, or more than one.
+    """
+    roots = list(roots)
+    if text == LAST:
+        runs = read_runs(roots)
+        if not runs:
+            raise RecordError("no run is recorded yet, so none is the last; record one first")
+        return runs[-1]
+    folders = _folders(roots)
+    found = [paths for paths in folders if paths.key == text]
+    found = found or [paths for paths in folders if text and paths.key.startswith(text)]
+    if len(found) == 1:
+        return read_run(found[0])
+    if found:
+        some = ", ".join(sorted(f"{paths.key} in {paths.root}" for paths in found)[:3])
+        raise RecordError(
+            f"the key {shown(text)} means {len(found)} runs ({some}, ...): give more of the key,"
+            " or one root"
+        )
+    hint = near_miss(text, [paths.key for paths in folders])
+    raise RecordError(f"no run has the key {shown(text)}{hint}; `thexp-pl list` shows the keys")
+
+
+def _folders(roots: Iterable[Path]) -> list[RunPaths]:
+    return [paths for root in {root.resolve() for root in roots} for paths in run_folders(root)]

@@ -1,0 +1,202 @@
+"""The generators that training draws from: seeding, reading and restoring all of them at once."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import random
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, SupportsIndex
+
+import numpy as np
+import torch
+
+from thexp_pl.errors import CheckpointError, UsageError
+
+__all__ = ["MAX_SEED", "fix_seed", "fork", "get_state", "seed_all", "set_state"]
+
+MAX_SEED = 2**32 - 1  # numpy's limit
+
+
+def fix_seed(seed: SupportsIndex = 10) -> dict[str, Any]:
+    """Seed every generator, and have cuDNN choose deterministic algorithms where there is CUDA.
+
+    Args:
+        seed: 0 to 4294967295, the range of numpy's global generator.
+
+    Returns:
+        The state right after seeding, as `get_state` gives it.
+
+    Raises:
+        UsageError: The seed is no integer of that range.
+
+    >>> _ = fix_seed(1)
+    >>> first = random.random(), torch.rand(1).item()
+    >>> _ = fix_seed(1)
+    >>> first == (random.random(), torch.rand(1).item())
+    True
+    """
+    seed_all(seed)
+    if torch.cuda.is_available():
+        torch.backends.cudnn.deterministic = True
+    return get_state()
+
+
+def get_state() -> dict[str, Any]:
+    """Read the state of every generator.
+
+    Returns:
+        Tensors and plain values only, so that `torch.load(weights_only=True)` takes it:
+        ``python`` (version, words int64 of shape (625,), gauss), ``numpy`` (key int64 of shape
+        (624,), pos, has_gauss, gauss), ``torch`` (uint8), ``cuda`` (a list of uint8, one a device)
+        and ``mps`` (uint8 or None); all tensors are copies on the CPU.
+
+    Raises:
+        UsageError: numpy's global generator was changed to another than MT19937.
+    """
+    version, words, gauss = random.getstate()
+    numpy = np.random.get_state(legacy=False)
+    if numpy["bit_generator"] != "MT19937":
+        raise UsageError(
+            f"numpy's global generator is {numpy['bit_generator']}, but only its default MT19937 "
+            "can be saved: keep yours in a numpy.random.Generator of your own"
+        )
+    return {
+        "python": {
+            "version": version,
+            "words": torch.from_numpy(np.array(words, dtype=np.int64)),
+            "gauss": gauss,
+        },
+        "numpy": {
+            "key": torch.from_numpy(numpy["state"]["key"].astype(np.int64)),
+            "pos": int(numpy["state"]["pos"]),
+            "has_gauss": int(numpy["has_gauss"]),
+            "gauss": float(numpy["gauss"]),
+        },
+        "torch": torch.get_rng_state(),
+        "cuda": [torch.cuda.get_rng_state(device) for device in range(_cuda_devices())],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
+    }
+
+
+def set_state(state: Mapping[str, Any]) -> None:
+    """Restore every generator, or none where the state is damaged.
+
+    Warns where this machine has generators that the state knows nothing of.
+
+    Args:
+        state: What `get_state` gave, here or on another machine, tensors on any device.
+
+    Raises:
+        CheckpointError: It is no such state.
+    """
+    decoded = _decode(state)
+    random.setstate(decoded.python)
+    np.random.set_state(decoded.numpy)
+    torch.set_rng_state(decoded.torch)
+    for device, one in enumerate(decoded.cuda):
+        torch.cuda.set_rng_state(one, device)
+    if decoded.mps is not None:
+        torch.mps.set_rng_state(decoded.mps)
+    if decoded.missing:
+        warnings.warn(
+            f"the random state holds nothing for {decoded.missing}, which draw on as they were",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+@contextlib.contextmanager
+def fork(seed: SupportsIndex) -> Iterator[None]:
+    """Draw from freshly seeded generators inside a `with`, and go on after it as if nothing was.
+
+    Args:
+        seed: 0 to 4294967295.
+
+    Raises:
+        UsageError: The seed is no integer of that range.
+
+    >>> _ = fix_seed(1)
+    >>> expected = random.random()
+    >>> _ = fix_seed(1)
+    >>> with fork(5):
+    ...     _ = random.random()
+    >>> random.random() == expected
+    True
+    """
+    before = get_state()
+    try:
+        seed_all(seed)
+        yield
+    finally:
+        set_state(before)
+
+
+def seed_all(seed: SupportsIndex) -> None:
+    """Seed every generator, and change nothing else; see `fix_seed`."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if isinstance(seed, bool) or not 0 <= number <= MAX_SEED:
+        raise UsageError(f"seed {seed!r}: give an integer from 0 to {MAX_SEED}")
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)  # every CUDA device and MPS too
+
+
+class _Decoded(NamedTuple):
+    """A state as the libraries take it, and the names of this machine's generators it lacks."""
+
+    python: tuple[Any, ...]
+    numpy: tuple[str, Any, int, int, float]
+    torch: torch.Tensor
+    cuda: list[torch.Tensor]
+    mps: torch.Tensor | None
+    missing: str
+
+
+def _decode(state: Mapping[str, Any]) -> _Decoded:
+    """Check a state on generators of its own, so that a damaged one changes nothing."""
+    try:
+        decoded = _decoded(state)
+        random.Random().setstate(decoded.python)
+        np.random.RandomState().set_state(decoded.numpy)
+        torch.Generator().set_state(decoded.torch)
+        for device, one in enumerate(decoded.cuda):
+            torch.Generator(f"cuda:{device}").set_state(one)
+    except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(
+            f"this is no random state of get_state(): {type(error).__name__}: {reason}"
+        ) from error
+    return decoded
+
+
+def _decoded(state: Mapping[str, Any]) -> _Decoded:
+    python, numpy = state["python"], state["numpy"]
+    words = tuple(torch.as_tensor(python["words"], dtype=torch.int64).tolist())
+    key = torch.as_tensor(numpy["key"], dtype=torch.int64).cpu().numpy().astype(np.uint32)
+    devices, has_mps = _cuda_devices(), torch.backends.mps.is_available()
+    missing = [f"cuda:{device}" for device in range(len(state["cuda"]), devices)]
+    missing += ["mps"] if has_mps and state["mps"] is None else []
+    return _Decoded(
+        python=(python["version"], words, python["gauss"]),
+        numpy=("MT19937", key, numpy["pos"], numpy["has_gauss"], numpy["gauss"]),
+        torch=_bytes(state["torch"]),
+        cuda=[_bytes(one) for one in state["cuda"][:devices]],
+        mps=_bytes(state["mps"]) if has_mps and state["mps"] is not None else None,
+        missing=", ".join(missing),
+    )
+
+
+def _bytes(value: Any) -> torch.Tensor:
+    return torch.as_tensor(value, dtype=torch.uint8).cpu()
+
+
+def _cuda_devices() -> int:
+    # a forked loader worker cannot touch CUDA, and draws nothing from it
+    if not torch.cuda.is_available() or torch.cuda._is_in_bad_fork():
+        return 0
+    return torch.cuda.device_count()

@@ -1,0 +1,167 @@
+"""The JSON sidecar: the user's info and, under `_record`, the commit record of the file."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from thexp_pl import __version__
+from thexp_pl.errors import CheckpointError, UsageError
+from thexp_pl.jsonable import dumps, to_jsonable
+from thexp_pl.saver.names import sidecar_path
+
+__all__ = [
+    "DamagedError",
+    "Record",
+    "Sidecar",
+    "now",
+    "plain_info",
+    "read_sidecar",
+    "versions",
+    "world_size",
+]
+
+RECORD_KEY = "_record"
+
+
+class DamagedError(CheckpointError):
+    """A file that is not the one its sidecar records, so that an older one should be taken."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a Saver writes down about one file.
+
+    Args:
+        kind: ``"checkpoint"``, ``"keypoint"`` or ``"model"``.
+        epoch: The epoch given.
+        step: The step given, or None.
+        order: How many saves of this kind the folder had seen before: what "newest" goes by.
+        bytes: Size of the file.
+        sha256: Its hash, in hexadecimal.
+        run_key: The run that wrote it, or None outside a run.
+        world_size: Number of processes of the training.
+        versions: Of Python and of the libraries that wrote it.
+        time: When it was committed, ISO 8601 in UTC.
+    """
+
+    kind: str
+    epoch: int
+    step: int | None
+    order: int
+    bytes: int
+    sha256: str
+    run_key: str | None
+    world_size: int
+    versions: dict[str, str]
+    time: str
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A sidecar as read: the user's keys, and the record (None in those that thexp wrote)."""
+
+    info: dict[str, Any]
+    record: Record | None
+
+    def encode(self) -> bytes:
+        """Spell it as JSON: the user's keys first, as thexp's readers expect them."""
+        record = {RECORD_KEY: asdict(self.record)} if self.record else {}
+        return dumps({**self.info, **record}, indent=2) + b"\n"
+
+
+def plain_info(info: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Convert a user's info to what JSON can hold; `thexp_pl.jsonable` says what becomes of what.
+
+    Args:
+        info: The user's keys and values, or None for nothing.
+
+    Raises:
+        UsageError: It is no dict, or takes the Saver's own key.
+
+    >>> plain_info({"loss": float("nan"), "topk": (1, 5), 3: True})
+    {'loss': 'NaN', 'topk': [1, 5], '3': True}
+    """
+    if info is None:
+        return {}
+    if not isinstance(info, Mapping):
+        raise UsageError(f"info is a {type(info).__name__}, but must be a dict")
+    plain: dict[str, Any] = to_jsonable(info)
+    if RECORD_KEY in plain:
+        raise UsageError(f"info[{RECORD_KEY!r}] is the Saver's own key: rename yours")
+    return plain
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read the sidecar of a file.
+
+    Args:
+        path: The checkpoint, keypoint or model, not the JSON file.
+
+    Raises:
+        DamagedError: The sidecar is missing, cannot be read or is no sidecar.
+    """
+    beside = sidecar_path(path)
+    try:
+        content = json.loads(beside.read_bytes())  # not strict: thexp wrote a bare NaN
+    except FileNotFoundError:
+        raise DamagedError(
+            f"{path} has no sidecar {beside.name}: it was not saved to its end, or not by a Saver"
+        ) from None
+    except OSError as error:
+        raise DamagedError(f"{beside} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{beside} is damaged: it is no JSON ({error})") from error
+    if content is None:  # what thexp writes without an info
+        content = {}
+    if not isinstance(content, dict):
+        raise DamagedError(f"{beside} is damaged: a sidecar is a JSON object")
+    record = content.pop(RECORD_KEY, None)
+    return Sidecar(content, None if record is None else _record(record, beside))
+
+
+def _record(content: Any, beside: Path) -> Record:
+    """Check a record from disk; keys that a later version added are passed over."""
+    known = {field.name for field in fields(Record)}
+    if not isinstance(content, Mapping) or not known <= content.keys():
+        raise DamagedError(f"{beside} is damaged: its {RECORD_KEY} is incomplete")
+    record = Record(**{name: content[name] for name in known})
+    numbers = (record.epoch, record.order, record.bytes)
+    if any(type(number) is not int for number in numbers) or not isinstance(record.sha256, str):
+        raise DamagedError(f"{beside} is damaged: its {RECORD_KEY} holds values of a wrong type")
+    return record
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that make a checkpoint what it is."""
+    found = {
+        "python": platform.python_version(),
+        "thexp_pl": __version__,
+        "torch": str(torch.__version__),
+    }
+    # never imported from here: a Saver works without Lightning
+    lightning = sys.modules.get("pytorch_lightning")
+    if lightning is not None:
+        found["pytorch_lightning"] = str(lightning.__version__)
+    return found
+
+
+def world_size() -> int:
+    """Number of processes that train together."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_world_size()
+    return 1
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
