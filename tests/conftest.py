@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# the machine's speed is no property of the code
+hypothesis.settings.register_profile("thexp_pl", deadline=None)
+hypothesis.settings.load_profile("thexp_pl")
 
 
 @pytest.fixture(autouse=True)
