@@ -45,7 +45,7 @@ test-dist: $(VENV)/.installed-dev
 
 # the peers live in an environment of their own, which also sees the main one's packages
 bench: $(VENV)/.installed-dev .venv-bench/.installed
-	.venv-bench/bin/python -m benchmarks
+	.venv-bench/bin/python -m benchmarks $(NAME)
 
 .venv-bench/.installed: benchmarks/peers.txt $(VENV)/.installed-dev
 	test -d .venv-bench || $(BIN)/python -m venv .venv-bench
