@@ -1,8 +1,9 @@
 """Hyper-parameters and configuration: values, bounds, grids, files and flags.
 
-`BaseParams` starts empty, `Params` with what a training run has anyway. The rooms: `values` how
-they are reached and kept, `bounds` what may be assigned, `grid` the points of a search, `plain` the
-forms that equality, hash and YAML see, `flags` the command line, `base` and `params` the classes.
+`BaseParams` starts empty, `Params` with what a training run has anyway. The rooms: `reading` and
+`values` how they are read and written, `bounds` what may be assigned, `grid` the points of a
+search, `plain` the forms that equality, hash and YAML see, `yamltext` the files, `flags` the
+command line, `typed` how both are brought to a parameter's type, `base` and `params` the classes.
 """
 
 from thexp_pl.params.base import BaseParams

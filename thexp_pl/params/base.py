@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pprint
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,13 +50,15 @@ class BaseParams(ParamsMapping):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name, value in vars(cls).items():
-            is_code = callable(value) or hasattr(value, "__get__")
-            if not name.startswith("_") and not is_code:
-                raise ParamsError(
-                    f"{cls.__name__}.{name}: a class attribute is no parameter; "
-                    f"write 'self.{name} = {value!r}' in __init__"
-                )
+        plain_mixins = [base for base in cls.__mro__[1:-1] if not issubclass(base, ParamsMapping)]
+        for owner in (cls, *plain_mixins):
+            for name, value in vars(owner).items():
+                is_code = isinstance(value, type) or hasattr(value, "__get__")
+                if not name.startswith("_") and not is_code:
+                    raise ParamsError(
+                        f"{owner.__name__}.{name}: a class attribute is no parameter; "
+                        f"write 'self.{name} = {value!r}' in __init__"
+                    )
 
     def optim_option(self, **kwargs: Any) -> Any:
         """Set the group `optim` (the optimizer's options) and return it.
@@ -75,11 +78,16 @@ class BaseParams(ParamsMapping):
 
         Returns:
             The points, an iterable with a length and a `grid_search` of its own.
+
+        Raises:
+            ParamsError: If a value, or the name, is refused.
         """
+        if isinstance(values, str):  # its letters are never meant
+            raise ParamsError(f"{name}: {values!r} is no list of values; write [{values!r}]")
         points = []
         for value in values:
             point = self.copy()
-            point[name] = value
+            point[name] = copy.deepcopy(value)  # no two points share a list
             points.append(point)
         return ParamsGrid(points)
 
@@ -91,7 +99,8 @@ class BaseParams(ParamsMapping):
         """Say how the experiment's name is made of parameters.
 
         Args:
-            *names: Parameters, each shown as ``name=value``; all but the progress if none is given.
+            *names: Parameters, each shown as ``name=value``, a group as its values; all but the
+                progress if none is given.
             prefix: Text to begin with.
             sep: What stands between the parts.
             ignore_mode: What becomes of a name that is no parameter: ``"add"`` keeps it as text,
@@ -123,7 +132,8 @@ class BaseParams(ParamsMapping):
         parts = [recipe["prefix"]] if recipe["prefix"] else []
         for name in recipe["names"] or self.settings():
             if name in self:
-                parts.append(f"{name}={self[name]}")
+                leaves = [leaf for leaf in self.flat() if f"{leaf}.".startswith(f"{name}.")]
+                parts += [f"{leaf}={self[leaf]}" for leaf in leaves]
             elif recipe["ignore_mode"] == "add":
                 parts.append(name)
         return str(recipe["sep"].join(parts))
@@ -166,16 +176,24 @@ class BaseParams(ParamsMapping):
         """Set values from a YAML file, typed like flags; either all is set or none.
 
         Args:
-            path: The file.
+            path: The file, in UTF-8. Names may be dotted; ``1e-3`` is a number, a date is text.
+
+        Returns:
+            These Params.
 
         Raises:
             ParamsError: If it is missing, no YAML, or holds a value that its parameter refuses.
         """
+        from thexp_pl.params import yamltext  # imports yaml
+
+        source = repr(str(path))
         try:
             text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ParamsError(f"cannot read {str(path)!r}: {error}") from None
-        flags.apply_values(self, plain.from_yaml_text(text, repr(str(path))).items())
+        except OSError as error:
+            raise ParamsError(f"cannot read {source}: {error.strerror}") from None
+        except ValueError as error:  # no UTF-8, or NUL in the name
+            raise ParamsError(f"cannot read {source}: {error}") from None
+        flags.apply_values(self, yamltext.from_yaml_text(text, source).items())
         return self
 
     def to_yaml(self, path: str | Path | None = None) -> str:
@@ -185,23 +203,29 @@ class BaseParams(ParamsMapping):
             path: Where to; nowhere if None.
 
         Returns:
-            The YAML text.
+            The YAML text; read into Params of the same class it makes them equal to these.
+
+        Raises:
+            ParamsError: If a value has no plain form, or the file cannot be written.
         """
-        stored = {
-            name: value
-            for name, value in self._values.items()
-            if not self.is_progress(name) and not isinstance(value, Unread)
-        }
-        text = plain.to_yaml_text(stored)
+        from thexp_pl.params import yamltext  # imports yaml
+
+        text = yamltext.to_yaml_text(
+            {
+                name: plain.to_plain(value, name)
+                for name, value in self._values.items()
+                if not self.is_progress(name) and not isinstance(value, Unread)
+            }
+        )
         if path is not None:
-            atomic.write_text(Path(path), text)
+            try:
+                atomic.write_text(path, text)
+            except (OSError, ValueError) as error:  # ValueError: NUL in the name
+                reason = getattr(error, "strerror", None) or error
+                raise ParamsError(f"cannot write {str(path)!r}: {reason}") from None
         return text
 
     # -- settings and progress -------------------------------------------------------------------
-
-    def is_progress(self, name: str) -> bool:
-        """Say whether a name holds progress rather than a setting (never, in `BaseParams`)."""
-        return False
 
     def settings(self) -> dict[str, Any]:
         """Give `to_dict` without the progress: what makes two runs the same experiment."""

@@ -1,28 +1,23 @@
-"""Parameters from command line flags: reading the words, typing the values, listing what there is.
+"""Parameters from command line flags: reading the words, setting the values, listing what there is.
 
-A flag is ``--name=value`` or ``--name value``, dotted for a value in a group. The same typing
+A flag is ``--name=value`` or ``--name value``, dotted for a value in a group. The same setting
 serves YAML files and the command line of the package.
 """
 
 from __future__ import annotations
 
-import ast
-import json
+import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
-from thexp_pl.errors import ParamsError, near_miss
-from thexp_pl.params.bounds import Bound, Choice
-from thexp_pl.params.plain import canonical
-from thexp_pl.params.values import ParamsMapping, Unread
+from thexp_pl.errors import ParamsError
+from thexp_pl.params.bounds import Bound
+from thexp_pl.params.typed import FALSE, TRUE, coerce, literal
+from thexp_pl.params.values import ParamsMapping
 
 __all__ = ["Flag", "apply", "apply_script_flags", "apply_values", "coerce", "flags_of", "literal"]
-
-_TRUE = frozenset({"true", "yes", "on", "1"})
-_FALSE = frozenset({"false", "no", "off", "0"})
 
 
 @dataclass(frozen=True)
@@ -49,12 +44,11 @@ def flags_of(params: ParamsMapping) -> list[Flag]:
     >>> [flag.name for flag in flags_of(Params())]
     ['epoch', 'device']
     """
-    is_progress = getattr(params, "is_progress", lambda name: False)
     helps = _help_texts(type(params))
     return [
         Flag(name, value, params.bound(name), helps.get(name, ""))
         for name, value in params.flat().items()
-        if not is_progress(name)
+        if not params.is_progress(name)
     ]
 
 
@@ -78,8 +72,10 @@ def apply_script_flags(params: ParamsMapping) -> None:
     try:
         apply(params, argv)
     except ParamsError as error:
+        if os.environ.get("THEXP_DEBUG") == "1":
+            raise
         sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(2) from None
+        raise SystemExit(error.exit_code) from None
 
 
 def apply(params: ParamsMapping, argv: list[str]) -> None:
@@ -101,24 +97,24 @@ def apply_values(params: ParamsMapping, pairs: Iterable[tuple[str, Any]], mark: 
 
     Args:
         params: Where to.
-        pairs: (Dotted) names with text or YAML values; a later one wins.
-        mark: What stands before a name in messages.
+        pairs: (Dotted) names with values; a later one wins.
+        mark: What stands before a name in messages: ``"--"`` for flags, whose values may be text
+            yet to be read; nothing for files, where a text is a text.
 
     Raises:
         ParamsError: If a name or a value is refused.
     """
-    trial = params.copy()
-    is_progress = getattr(params, "is_progress", lambda name: False)
+    draft = params._draft()
     for name, value in pairs:
-        if is_progress(name):
+        if params.is_progress(name):
             raise ParamsError(f"{mark}{name} is progress, which the trainer writes; it is not set")
-        trial._merge({name: coerce(trial, name, value)})
+        draft._merge({name: coerce(draft, name, value, is_flag=bool(mark))})
     known = params.flat()
-    for name in trial.flat():
-        hint = "" if name in known else near_miss(name, known)
+    for name in draft.flat():
+        hint = "" if name in known else params.hint(name, settable=True)
         if hint:
             sys.stderr.write(f"warning: {mark}{name} sets a new parameter{hint}\n")
-    params._take(trial)
+    params._take(draft)
 
 
 def _split(params: ParamsMapping, argv: list[str]) -> Iterator[tuple[str, str]]:
@@ -131,132 +127,24 @@ def _split(params: ParamsMapping, argv: list[str]) -> Iterator[tuple[str, str]]:
         name, equals, text = word[2:].partition("=")
         if equals:
             yield name, text
-        elif not words or words[0].startswith("--") or _is_switch(params, name, words[0]):
-            if name in params and not isinstance(params[name], (bool, type(None))):
-                raise ParamsError(f"--{name} needs a value: --{name}=VALUE")
+            continue
+        current = params.stored(name) if name in params else None
+        if words and not words[0].startswith("--") and not _is_switch(current, words[0]):
+            yield name, words.pop(0)
+        elif current is None or isinstance(current, bool):
             yield name, "True"
         else:
-            yield name, words.pop(0)
+            raise ParamsError(f"--{name} needs a value: --{name}=VALUE")
 
 
-def _is_switch(params: ParamsMapping, name: str, following: str) -> bool:
+def _is_switch(current: Any, following: str) -> bool:
     """Say whether a flag stands alone although a word follows: a bool before no truth value."""
-    return isinstance(params.get(name), bool) and following.lower() not in _TRUE | _FALSE
-
-
-def literal(text: str) -> Any:
-    """Read a Python literal; what is none stays text.
-
-    >>> literal("1e-3"), literal("(1, 2)"), literal("None"), literal("adam")
-    (0.001, (1, 2), None, 'adam')
-    """
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return text
-
-
-def coerce(params: ParamsMapping, name: str, value: Any) -> Any:
-    """Bring a value read from text or YAML to the type that the parameter has.
-
-    Args:
-        params: The Params that the value is for.
-        name: The (dotted) parameter; a new one, or one that is None, takes a literal.
-        value: Text from a flag, or what a YAML file holds.
-
-    Returns:
-        The value to assign.
-
-    Raises:
-        ParamsError: If it is not of that type.
-    """
-    if name not in params:
-        return literal(value) if isinstance(value, str) else value
-    bound = params.bound(name)
-    if isinstance(bound, Choice):
-        return _chosen(name, value, bound)
-    current = params.flat().get(name, params.get(name))  # unread stays unread
-    if isinstance(current, ParamsMapping):
-        return _group(params, name, value)
-    return _typed(name, value, "" if isinstance(current, Unread) else current)
-
-
-def _chosen(name: str, value: Any, bound: Choice) -> Any:
-    for choice in bound.choices:
-        if str(choice) == value or canonical(choice) == canonical(value):
-            return choice
-    bound.check(name, value)
-    return value
-
-
-def _group(params: ParamsMapping, name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = literal(value)
-    if not isinstance(value, Mapping):
-        known = ", ".join(f"{name}.{key}" for key in params[name])
-        raise ParamsError(f"{name}: {value!r} is no group of values; set {known}, or give a dict")
-    return {key: coerce(params, f"{name}.{key}", item) for key, item in value.items()}
-
-
-def _typed(name: str, value: Any, current: Any) -> Any:
-    """Convert to the type of the current value; None and unknown types take what is there."""
-    if isinstance(current, str):
-        return value if value is None else str(value)
-    if isinstance(current, bool):
-        return _truth(name, value)
-    if isinstance(current, (int, float)):
-        return _number(name, value, type(current))
-    if isinstance(current, (tuple, list)):
-        return type(current)(_items(name, value, current))
-    if isinstance(current, PurePath) and isinstance(value, str):
-        return type(current)(value)
-    return literal(value) if isinstance(value, str) else value
-
-
-def _truth(name: str, value: Any) -> bool | None:
-    if value is None or isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word not in _TRUE | _FALSE:
-        raise ParamsError(f"{name}: {value!r} is neither true nor false")
-    return word in _TRUE
-
-
-def _number(name: str, value: Any, kind: type) -> Any:
-    kind = float if issubclass(kind, float) else int
-    if value is None or type(value) is kind:
-        return value
-    try:
-        if isinstance(value, bool) or (kind is int and isinstance(value, float)):
-            raise ValueError(value)
-        return kind(value)
-    except (TypeError, ValueError, OverflowError):
-        words = "an int" if kind is int else "a float"
-        raise ParamsError(f"{name}: {value!r} is not {words}") from None
-
-
-def _items(name: str, value: Any, current: Sequence[Any]) -> list[Any]:
-    """Read the items of a tuple or a list: ``(1, 2)``, ``[1, 2]`` or ``1,2``."""
-    if isinstance(value, str):
-        read = literal(value)
-        if isinstance(read, (tuple, list)):
-            value = read
-        else:
-            value = [literal(part.strip()) for part in value.split(",") if part.strip()]
-    if not isinstance(value, (tuple, list)):
-        raise ParamsError(f"{name}: {value!r} is no list of values, such as 1,2,3")
-    kinds = {type(item) for item in current}
-    if kinds == {float}:  # an int among floats is one of them
-        return [_number(name, item, float) for item in value]
-    return list(value)
+    return isinstance(current, bool) and following.lower() not in TRUE | FALSE
 
 
 def _help_page(params: ParamsMapping) -> str:
     lines = ["Flags, as --name=value:", ""]
     for flag in flags_of(params):
-        notes = [flag.help, str(flag.bound) if flag.bound else "", f"default: {flag.default!r}"]
+        notes = [flag.help.rstrip("."), str(flag.bound or ""), f"default: {flag.default!r}"]
         lines.append(f"  --{flag.name}  ({'; '.join(note for note in notes if note)})")
     return "\n".join(lines)

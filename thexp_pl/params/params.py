@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 from thexp_pl.params.base import BaseParams
 from thexp_pl.params.values import Unread
@@ -13,11 +14,22 @@ PROGRESS_NAMES = frozenset({"eidx", "idx", "global_step"})
 
 
 def _default_device() -> str:
+    if "torch" not in sys.modules and _is_cpu_build():
+        return "cpu"  # without the seconds that importing torch takes
     try:
         torch = importlib.import_module("torch")
     except ImportError:  # reading records needs no torch
         return "cpu"
     return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def _is_cpu_build() -> bool:
+    from importlib import metadata
+
+    try:
+        return metadata.version("torch").endswith("+cpu")
+    except metadata.PackageNotFoundError:
+        return False
 
 
 class Params(BaseParams):

@@ -1,6 +1,6 @@
 """The plain forms of a parameter's value: for equality, for the stable hash and for YAML.
 
-torch and numpy are known by their methods alone (``item``, ``tolist``), never imported.
+torch and numpy are known by their methods alone (``tolist``), never imported.
 """
 
 from __future__ import annotations
@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 from thexp_pl.errors import ParamsError
 
-__all__ = ["canonical", "from_yaml_text", "stable_hash", "to_plain", "to_yaml_text"]
+__all__ = ["canonical", "shown", "stable_hash", "to_plain"]
+
+_MAX_SHOWN = 100
+_MAX_INT_BITS = 10_000  # Python refuses to print much longer integers in decimal
 
 
 def to_plain(value: Any, name: str = "") -> Any:
@@ -32,22 +34,62 @@ def to_plain(value: Any, name: str = "") -> Any:
     >>> to_plain({"size": (28, 28), "lr": 0.1})
     {'size': [28, 28], 'lr': 0.1}
     """
+    try:
+        return _plain(value, name)
+    except RecursionError:
+        raise ParamsError(f"{name}: nested too deep, or inside itself") from None
+
+
+def _plain(value: Any, name: str) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
-        # a numpy float64 is a float too: give the plain one
-        item = getattr(value, "item", None)
-        return item() if item else value
+        return _scalar(value, name)
     if isinstance(value, Mapping):
-        return {key: to_plain(item, f"{name}[{key!r}]") for key, item in value.items()}
+        return {_key(key, name): _plain(item, _inner(name, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_plain(item, f"{name}[{index}]") for index, item in enumerate(value)]
+        return [_plain(item, f"{name}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return sorted((to_plain(item, name) for item in value), key=repr)
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    if callable(getattr(value, "tolist", None)):
-        return value.tolist()
-    if isinstance(value, PurePath) or type(value).__module__ == "torch":
+        return sorted((_plain(item, name) for item in value), key=_text)
+    if isinstance(value, PurePath):
         return str(value)
+    return _plain_object(value, name)
+
+
+def _scalar(value: Any, name: str) -> Any:
+    """Strip subclasses, such as numpy's float64 or an IntEnum, which YAML does not know."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value.bit_length() > _MAX_INT_BITS:
+            raise ParamsError(f"{name}: an int of {value.bit_length()} bits is too long to write")
+        return int(value)
+    return value
+
+
+def _key(key: Any, name: str) -> Any:
+    if key is not None and not isinstance(key, (bool, int, float, str)):
+        raise ParamsError(f"{name}: the key {shown(key)} has no plain form; use numbers or text")
+    return _scalar(key, name)
+
+
+def _inner(name: str, key: Any) -> str:
+    if isinstance(key, str) and key.isidentifier():
+        return f"{name}.{key}" if name else key
+    return f"{name}[{key!r}]"
+
+
+def _plain_object(value: Any, name: str) -> Any:
+    for method in ("to_dict", "tolist"):  # groups; tensors, arrays and numpy's scalars
+        give = getattr(value, method, None)
+        if callable(give):
+            try:
+                given = give()
+            except (TypeError, ValueError, RuntimeError):  # a class, a sparse tensor, ...
+                continue
+            return _plain(given, name)
+    if type(value).__module__ == "torch" and not hasattr(value, "tolist"):
+        return str(value)  # a device, a dtype, a layout
     raise ParamsError(
         f"{name}: a {type(value).__name__} has no plain form; use numbers, text, lists or dicts"
     )
@@ -64,7 +106,8 @@ def canonical(value: Any) -> Any:
     False
     """
     if isinstance(value, Mapping):
-        return {"dict": {str(key): canonical(item) for key, item in value.items()}}
+        # a key's JSON keeps 1 and "1" apart
+        return {"dict": {_text(key): canonical(item) for key, item in value.items()}}
     if isinstance(value, (list, tuple)):
         return [canonical(item) for item in value]
     try:
@@ -86,6 +129,11 @@ def _canonical_float(value: float) -> Any:
     return {"float": repr(value)}  # NaN is equal to itself here: the same setting
 
 
+def _text(value: Any) -> str:
+    """Write the canonical form as JSON; of what has no plain form, its repr."""
+    return json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), default=repr)
+
+
 def stable_hash(values: Mapping[str, Any]) -> str:
     """Hash values so that the number is the same in every process and on every machine.
 
@@ -101,45 +149,11 @@ def stable_hash(values: Mapping[str, Any]) -> str:
     >>> stable_hash({"a": 1, "b": (2, 3)}) == stable_hash({"b": [2, 3], "a": 1.0})
     True
     """
-    form = canonical({name: to_plain(value, name) for name, value in values.items()})
-    text = json.dumps(form, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def to_yaml_text(values: Mapping[str, Any]) -> str:
-    """Write values as YAML, in their order, with Unicode left readable."""
-    import yaml
-
     plain = {name: to_plain(value, name) for name, value in values.items()}
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return hashlib.sha256(_text(plain).encode()).hexdigest()[:16]
 
 
-def from_yaml_text(text: str, source: str) -> dict[str, Any]:
-    """Read YAML into names and values.
-
-    Args:
-        text: The YAML; ``1e-3`` counts as a number, which YAML 1.1 would take for text.
-        source: What the error calls it: the file's name.
-
-    Raises:
-        ParamsError: If the text is no YAML or no mapping of names.
-    """
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    number = r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+"
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(f"^{number}$"), list("-+0123456789.")
-    )
-    try:
-        values = yaml.load(text, Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ParamsError(f"{source} is no readable YAML: {reason}") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise ParamsError(f"{source} must map names to values, as in 'lr: 0.1'")
-    return values
+def shown(value: Any) -> str:
+    """Give the repr for an error message, its end left out where it is long."""
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
