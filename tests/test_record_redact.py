@@ -119,3 +119,11 @@ def test_any_text_is_taken_and_taken_again_unchanged(text: str) -> None:
 def test_a_long_text_is_read_in_linear_time() -> None:
     for letters in ("a", "a-", "key=", "://", "a:", '"'):  # a quadratic reading takes minutes
         assert len(Redactor().text(letters * 50_000)) >= 50_000
+
+
+def test_the_name_of_an_exception_is_no_secret():
+    text = "KeyError: 'learning_rate'\nTokenError: end of file\nAPI_KEY: 'abcdefgh'"
+    shown = Redactor().text(text)
+    assert "KeyError: 'learning_rate'" in shown
+    assert "TokenError: end of file" in shown
+    assert "abcdefgh" not in shown

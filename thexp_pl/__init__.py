@@ -54,7 +54,8 @@ __all__ = ["__version__", *_HOMES]
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'thexp_pl' has no {name!r}{near_miss(name, _HOMES)}")
+        message = f"module 'thexp_pl' has no {name!r}{near_miss(name, _HOMES)}"
+        raise AttributeError(message, name="")  # a name would make Python append its own guess
     home = _HOMES[name]
     module = importlib.import_module(f"thexp_pl.{home or name}")
     value = getattr(module, name) if home else module

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         OSError: It could not be written; the old file is untouched and nothing is left behind.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.parent / f".tmp-{secrets.token_hex(8)}"
+    temporary = target.parent / f".tmp-{os.urandom(8).hex()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:

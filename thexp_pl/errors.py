@@ -44,6 +44,12 @@ class ThexpError(Exception):
 
     exit_code = 2
 
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        if isinstance(self, AttributeError):
+            # else Python appends a guess of its own to the message; mypy sees two bases' `name`
+            setattr(self, "name", "")  # noqa: B010
+
     def __str__(self) -> str:
         # KeyError would print the repr of its argument; a message is a sentence.
         return str(self.args[0]) if len(self.args) == 1 else super().__str__()

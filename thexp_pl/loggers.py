@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 from lightning_fabric.loggers.logger import rank_zero_experiment
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from thexp_pl.params import Params
 from thexp_pl.record import Experiment
+from thexp_pl.record.ending import status_of
+from thexp_pl.record.faults import RecorderWarning
+from thexp_pl.record.run_writer import plain_params
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -25,7 +30,8 @@ class RunLogger(Logger):
     """Records a Lightning run in a folder of its own: parameters, metrics, checkpoints, the end.
 
     The run begins when something is first recorded, on rank 0 only, and ends with the process, or
-    at once when the training fails or is interrupted.
+    at once when the training fails or is interrupted; what comes after that end is not recorded,
+    with one warning.
 
     Args:
         save_dir: The root folder of the experiments.
@@ -55,6 +61,7 @@ class RunLogger(Logger):
         super().__init__()
         self._experiment = Experiment(save_dir, name) if experiment is None else experiment
         self._begun = experiment is not None
+        self._warned = False
 
     @property
     @rank_zero_experiment
@@ -89,11 +96,14 @@ class RunLogger(Logger):
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace | Params, *args: Any, **kwargs: Any
     ) -> None:
-        """Add to the run's parameters: a dict, a Namespace, a dataclass or Params."""
-        experiment = self.experiment
-        before = experiment.params
-        experiment.params = params
-        experiment.params = {**before, **experiment.params}
+        """Add to the run's parameters: a dict, a Namespace, a dataclass or Params.
+
+        Raises:
+            UsageError: It is none of these.
+        """
+        if isinstance(params, Params):
+            params = params.settings()  # the progress is no parameter
+        self.experiment.params = {**self.experiment.params, **plain_params(params)}
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -102,19 +112,30 @@ class RunLogger(Logger):
         Args:
             metrics: Numbers by name, NaN and the infinities included.
             step: The step, counted from 0.
+
+        Raises:
+            UsageError: A value is no number.
         """
-        experiment = self.experiment
-        if not experiment.running:  # a second fit after a failed one: the record is closed
-            return
-        values = {name: float(value) for name, value in metrics.items()}
-        epoch = values.pop("epoch", None)
-        experiment.log_metrics(step, None if epoch is None else int(epoch), values)
+        if self._is_open():
+            values = dict(metrics)
+            epoch = values.pop("epoch", None)
+            self.experiment.log_metrics(step, None if epoch is None else int(epoch), values)
+
+    @rank_zero_only
+    def log_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Note in the run's journal that a checkpoint was saved.
+
+        Args:
+            path: The file.
+        """
+        if self._is_open():
+            self.experiment.log_event("checkpoint", path=os.fspath(path))
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        """Note in the run's journal that a checkpoint was saved."""
-        path = getattr(checkpoint_callback, "last_model_path", "")
-        if path and _is_rank_zero() and self.experiment.running:
-            self.experiment.log_event("checkpoint", path=os.fspath(path))
+        """Note the file that a ModelCheckpoint of Lightning's has just saved."""
+        path = getattr(checkpoint_callback, "_last_checkpoint_saved", "")
+        if path:
+            self.log_checkpoint(path)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -125,11 +146,26 @@ class RunLogger(Logger):
         Args:
             status: Lightning's word; what really ended the training is the exception in flight.
         """
-        if status == "success" or not self._begun:
+        if status != "failed" or not self._begun:
             return
         exception = sys.exc_info()[1]
-        interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
-        self._experiment.finish("interrupted" if interrupted else "failed", exception)
+        if isinstance(exception, SIGTERMException):
+            self._experiment.finish("interrupted", exception, "SIGTERM")
+        else:
+            ended = "failed" if exception is None else status_of(exception)
+            self._experiment.finish(ended, exception)
+
+    def _is_open(self) -> bool:
+        is_open: bool = self.experiment.running
+        if not is_open and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"the run {self._experiment.key} has ended: what comes now is not recorded; make "
+                "a new RunLogger, or a new facade Trainer, for another run",
+                RecorderWarning,
+                stacklevel=3,
+            )
+        return is_open
 
 
 def _is_rank_zero() -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from thexp_pl.callbacks.hook import Hookable
+from thexp_pl.callbacks.progress import completed_epochs
 from thexp_pl.errors import TrainerError
 
 __all__ = ["EvalCallback"]
@@ -16,11 +17,14 @@ class EvalCallback(Hookable, pl.Callback):
     """Evaluates every n-th and tests every m-th epoch, and at the end what the last epoch had not.
 
     The values are logged as ``eval_<name>`` and ``test_<name>``, so that EarlyStopping and
-    ModelCheckpoint can monitor them.
+    ModelCheckpoint can monitor them; those of the very end, after the last epoch, are recorded.
 
     Args:
         eval_per_epoch: Evaluate after every epoch whose number (from 1) this divides; 0 never.
         test_per_epoch: Test after every epoch whose number this divides; 0 never.
+
+    Raises:
+        TrainerError: If these are no numbers of epochs.
 
     Source: thexp's ``EvalCallback``.
     """
@@ -32,28 +36,24 @@ class EvalCallback(Hookable, pl.Callback):
                     f"EvalCallback: {value!r} is not a number of epochs (0 for never)"
                 )
         self._periods = {"eval": eval_per_epoch, "test": test_per_epoch}
-        self._done_in_last_epoch: set[str] = set()
+        self._done_in_last_epoch: list[str] = []
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse a LightningModule that is not the facade's."""
         if not hasattr(pl_module, "facade"):
             raise TrainerError(
-                "EvalCallback needs the facade Trainer; for a plain LightningModule use the "
-                "Lightning Trainer's check_val_every_n_epoch"
+                f"EvalCallback needs the facade Trainer, not the plain {type(pl_module).__name__}; "
+                "use the Lightning Trainer's check_val_every_n_epoch"
             )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Evaluate or test where this epoch is due."""
-        eidx = trainer.current_epoch + 1
-        self._done_in_last_epoch = {
+        eidx = completed_epochs(trainer)
+        self._done_in_last_epoch = [
             stage for stage, period in self._periods.items() if period and eidx % period == 0
-        }
-        for stage in sorted(self._done_in_last_epoch):
-            meter = _facade(pl_module).evaluate(stage)
-            if meter is not None:
-                pl_module.log_dict(
-                    {f"{stage}_{name}": float(value) for name, value in meter.numeral_items()}
-                )
+        ]
+        for stage in self._done_in_last_epoch:
+            pl_module.log_dict(_facade(pl_module).evaluate(stage))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Do what the last epoch had not."""

@@ -22,11 +22,12 @@ class LoggerCallback(Hookable, pl.Callback):
 
     def __init__(self) -> None:
         self._logger: Logger | None = None
+        self._is_open = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Take the facade's console Logger, or one of its own."""
         facade = getattr(pl_module, "facade", None)
-        self._logger = self._logger or (facade.logger if facade is not None else Logger())
+        self._logger = Logger() if facade is None else facade.logger
 
     def on_train_batch_end(
         self,
@@ -38,15 +39,22 @@ class LoggerCallback(Hookable, pl.Callback):
     ) -> None:
         """Show the batch; the text is made only when the line is drawn."""
         if self._logger is not None and trainer.is_global_zero:
+            self._is_open = True
             self._logger.inline(_Line(trainer, batch_idx))
-            if trainer.is_last_batch:
-                self._logger.newline()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End the line, once every callback has seen the last batch."""
+        self._end_line()
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """End the line, so that what is reported stands on its own."""
-        if self._logger is not None:
+        """End the line, so that a traceback begins on a line of its own."""
+        self._end_line()
+
+    def _end_line(self) -> None:
+        if self._logger is not None and self._is_open:
+            self._is_open = False
             self._logger.newline()
 
 
@@ -55,15 +63,15 @@ class _Line:
 
     def __init__(self, trainer: pl.Trainer, batch_idx: int) -> None:
         self._trainer = trainer
+        self._epoch = trainer.current_epoch
         self._batch_idx = batch_idx
 
     def __str__(self) -> str:
-        trainer = self._trainer
-        batches, epochs = trainer.num_training_batches, trainer.max_epochs
+        batches, epochs = self._trainer.num_training_batches, self._trainer.max_epochs
         of_batches = f"/{batches}" if batches != float("inf") else ""
         of_epochs = f"/{epochs}" if epochs not in (None, -1) else ""
-        head = f"{trainer.current_epoch + 1}{of_epochs} | {self._batch_idx + 1}{of_batches}"
-        return f"{head} | {_values(trainer)}"
+        head = f"{self._epoch + 1}{of_epochs} | {self._batch_idx + 1}{of_batches}"
+        return f"{head} | {_values(self._trainer)}"
 
 
 def _values(trainer: pl.Trainer) -> str:

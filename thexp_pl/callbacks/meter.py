@@ -20,8 +20,11 @@ class MeterCallback(Hookable, pl.Callback):
     A training step returns ``{"loss": loss, "meter": meter}``; the facade's does so by itself. The
     means over the epoch, each step weighted by its batch size, are logged once at the epoch's end
     under the Meter's names and so reach `trainer.callback_metrics` and every logger. Every
-    `log_every_n_steps` batches the loggers also get the values of that step, as ``<name>_step``.
+    `log_every_n_steps` batches, counted over all epochs, the loggers also get the values of that
+    step, as ``<name>_step``.
 
+    The batch size is the length of the first tensor in the batch that has one, whatever tuples,
+    lists and dicts it lies in; without any, each step counts alike.
     """
 
     def __init__(self) -> None:
@@ -43,8 +46,8 @@ class MeterCallback(Hookable, pl.Callback):
         meter = outputs.get("meter") if isinstance(outputs, Mapping) else None
         if not isinstance(meter, Meter):
             return
-        self.average.update(meter, weight=_batch_size(batch))
-        # counted over all epochs, as Lightning does: an epoch may be shorter than the interval
+        self.average.update(meter, weight=_batch_size(batch) or 1)
+        # counted over all epochs: an epoch may be shorter than the interval
         step: int = trainer.fit_loop.total_batch_idx
         interval: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set elsewhere
         if trainer.loggers and interval and (step + 1) % interval == 0:
@@ -57,14 +60,12 @@ class MeterCallback(Hookable, pl.Callback):
         pl_module.log_dict(self.average.means())
 
 
-def _batch_size(batch: Any) -> int:
-    """Give the length of the first tensor in a batch; 1 where there is none."""
+def _batch_size(batch: Any) -> int | None:
     if isinstance(batch, torch.Tensor):
-        return len(batch) if batch.ndim else 1
+        return len(batch) if batch.ndim else None
     if isinstance(batch, Mapping):
         batch = list(batch.values())
     if isinstance(batch, (list, tuple)):
-        for part in batch:
-            if isinstance(part, (torch.Tensor, Mapping, list, tuple)):
-                return _batch_size(part)
-    return 1
+        sizes = (_batch_size(part) for part in batch)
+        return next((size for size in sizes if size is not None), None)
+    return None

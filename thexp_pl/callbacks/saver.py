@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from thexp_pl.callbacks.hook import Hookable
+from thexp_pl.callbacks.progress import (
+    completed_batches,
+    completed_epochs,
+    full_state,
+    sidecar_info,
+    weights_state,
+)
 from thexp_pl.errors import UsageError
-from thexp_pl.loggers import find_run_logger
+from thexp_pl.loggers import RunLogger, find_run_logger
+from thexp_pl.record.faults import Tolerant
 from thexp_pl.saver import Saver
 
-__all__ = ["SaverCallback", "full_state", "weights_state"]
+__all__ = ["SaverCallback"]
 
 
 class SaverCallback(Hookable, Checkpoint):
@@ -22,6 +30,8 @@ class SaverCallback(Hookable, Checkpoint):
     The files lie in ``modules/`` of the run that a `RunLogger` records, else below the Lightning
     Trainer's `default_root_dir`. They are Lightning checkpoints with thexp's names and a JSON
     sidecar each: ``0000003.ckpt`` after three epochs, ``model.0000010.pth`` with the final weights.
+    A save that fails, as on a full disk, is one warning; training goes on. With `fast_dev_run`
+    nothing is saved.
 
     Args:
         max_to_keep: How many checkpoints to keep; None keeps all.
@@ -39,54 +49,49 @@ class SaverCallback(Hookable, Checkpoint):
         self.max_to_keep = max_to_keep
         self.every_n_epochs = every_n_epochs
         self.saver: Saver | None = None
+        self._logger: RunLogger | None = None
+        self._saved_epoch = 0
+        self._tolerant = Tolerant("the training")
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Open the Saver where the run's modules lie."""
-        if stage == "fit" and trainer.is_global_zero and self.saver is None:
-            logger = find_run_logger(trainer)
-            folder = (
-                logger.experiment.hold_exp_part("modules", [".ckpt", ".pth"])
-                if logger
-                else Path(trainer.default_root_dir) / "modules"
-            )
-            self.saver = Saver(folder, self.max_to_keep, run_key=logger.version if logger else None)
+        if stage != "fit":
+            return
+        self.saver, self._logger = None, find_run_logger(trainer)
+        if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
+            return
+        if self._logger is None:
+            self.saver = Saver(Path(trainer.default_root_dir) / "modules", self.max_to_keep)
+        else:
+            folder = self._logger.experiment.hold_exp_part("modules", [".ckpt", ".pth"])
+            self.saver = Saver(folder, self.max_to_keep, run_key=self._logger.version)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the epoch from which training goes on as saved."""
+        self._saved_epoch = completed_epochs(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save a checkpoint where this epoch is due."""
-        epochs = trainer.current_epoch + 1
-        if epochs % self.every_n_epochs == 0 or epochs == trainer.max_epochs:
-            state = full_state(trainer)  # on every rank: a strategy may gather
-            if self.saver is not None:
-                self.saver.save_checkpoint(
-                    epochs, state, _info(trainer, epochs), step=_batches(trainer)
-                )
+        if completed_epochs(trainer) % self.every_n_epochs == 0:
+            self._save_checkpoint(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save the final weights."""
-        epochs = trainer.current_epoch
-        state = weights_state(trainer)
-        if self.saver is not None:
-            self.saver.save_model(
-                epochs, state, _info(trainer, epochs), replacement=True, step=_batches(trainer)
-            )
+        """Save the last epoch, where that is still to be done, and the final weights."""
+        if completed_epochs(trainer) != self._saved_epoch:
+            self._save_checkpoint(trainer)
+        self._tolerant(self._save, trainer, is_model=True)
 
+    def _save_checkpoint(self, trainer: pl.Trainer) -> None:
+        self._saved_epoch = completed_epochs(trainer)
+        self._tolerant(self._save, trainer, is_model=False)
 
-def full_state(trainer: pl.Trainer) -> dict[str, Any]:
-    """Give the Lightning checkpoint of now: weights, optimizers, progress, callbacks."""
-    state: dict[str, Any] = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
-    return state
-
-
-def weights_state(trainer: pl.Trainer) -> dict[str, Any]:
-    """Give a Lightning checkpoint with the weights and without the means to go on training."""
-    state: dict[str, Any] = trainer._checkpoint_connector.dump_checkpoint(weights_only=True)
-    return state
-
-
-def _info(trainer: pl.Trainer, epochs: int) -> dict[str, Any]:
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    return {"eidx": epochs, **metrics}
-
-
-def _batches(trainer: pl.Trainer) -> int:
-    return trainer.fit_loop.total_batch_idx + 1
+    def _save(self, trainer: pl.Trainer, is_model: bool) -> None:
+        state = weights_state(trainer) if is_model else full_state(trainer)
+        if self.saver is None:  # another rank than 0, on which a strategy may have gathered
+            return
+        save = partial(self.saver.save_model, replacement=True)
+        path = (save if is_model else self.saver.save_checkpoint)(
+            completed_epochs(trainer), state, sidecar_info(trainer), step=completed_batches(trainer)
+        )
+        if self._logger is not None:
+            self._logger.log_checkpoint(path)

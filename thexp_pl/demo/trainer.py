@@ -36,21 +36,16 @@ class DigitsTrainer(Trainer):
 
     def initial_trainer(self, params: DigitsParams):
         """Make the data, the model and the optimizer."""
-        train, held_out = load_digits()
-        self.regist_databundler(
-            train=DataLoader(train, params.batch_size, shuffle=True, drop_last=True),
-            eval=DataLoader(held_out, 360),
-            test=DataLoader(held_out, 360),
-        )
+        train_set, held_out = load_digits()
+        train = DataLoader(train_set, params.batch_size, shuffle=True, drop_last=True)
+        evaluation = DataLoader(held_out, batch_size=360)
+        self.regist_databundler(train=train, eval=evaluation, test=evaluation)
+        convolution = nn.Conv2d(1, params.width, 3, padding=1)
+        classifier = nn.Linear(params.width * 4 * 4, 10)
         self.model = nn.Sequential(
-            nn.Conv2d(1, params.width, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Flatten(),
-            nn.Linear(params.width * 16, 10),
+            convolution, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), classifier
         )
         self.optim = SGD(self.model.parameters(), **params.optim)
-        self.cross = nn.CrossEntropyLoss()
 
     def train_batch(self, eidx, idx, global_step, batch_data, params, device):
         """Train on one batch."""
@@ -71,7 +66,7 @@ class DigitsTrainer(Trainer):
         """Give loss and accuracy of one batch."""
         meter = Meter()
         logits = self.model(images)
-        meter.loss = self.cross(logits, labels)
+        meter.loss = nn.functional.cross_entropy(logits, labels)
         meter.acc = (logits.argmax(1) == labels).float().mean()
         meter.percent(meter.acc_)
         return meter

@@ -77,9 +77,7 @@ class StoredParams:
             return value.stored(rest)
         if dot or head not in self._values:
             where = self._path[:-1] or type(self).__name__
-            error = ParamNameError(f"no parameter {name!r} in {where}{self.hint(name)}")
-            error.name = str(name)  # else Python appends a second guess to the message
-            raise error
+            raise ParamNameError(f"no parameter {name!r} in {where}{self.hint(name)}")
         return value
 
     def get(self, name: str, default: Any = None) -> Any:

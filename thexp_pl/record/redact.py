@@ -1,7 +1,8 @@
 """Keeps secrets out of a record: what is named like one is replaced before anything is written.
 
 A name is a secret's when it holds password, passphrase, secret or credential, or has a word that
-ends in key, token or pwd: ``API_KEY``, ``hf_token``, ``--db-password``, ``accessToken``. A number
+ends in key, token or pwd: ``API_KEY``, ``hf_token``, ``--db-password``, ``accessToken``. The name
+of an exception is none (``KeyError``). A number
 under a key or token that is a size or a count (``max_tokens=512``, ``key_dim=64``) is none, nor is
 the shell's ``PWD``.
 """
@@ -33,6 +34,7 @@ _ASSIGNMENT = re.compile(
     r"""(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s"',;&})\]]+)""",
     re.IGNORECASE,
 )
+_EXCEPTIONS = ("Error", "Exception", "Warning")  # a traceback's ``KeyError: 'lr'``
 _BARE_WORDS = frozenset(["key", "keys", "token", "tokens"])
 _USERINFO = re.compile(r"(?P<scheme>(?<!\w)[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^/\s?#]*@")
 
@@ -52,6 +54,8 @@ def is_secret_name(name: str, value: object = "") -> bool:
     >>> is_secret_name("max_tokens", 512), is_secret_name("api_token", 512)
     (False, True)
     """
+    if name.endswith(_EXCEPTIONS):
+        return False
     if _ALWAYS.search(name):
         return True
     words = [word.lower() for word in _WORD_BORDER.split(name)]

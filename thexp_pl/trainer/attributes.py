@@ -16,9 +16,9 @@ from thexp_pl.errors import CheckpointError, TrainerError
 
 __all__ = ["Attributes", "find_attributes", "load_others", "save_others"]
 
-_ARRAY = (
-    "__ndarray__"  # marks a numpy array, which a weights-only load would refuse, kept as tensor
-)
+# marks a numpy array, kept as a tensor: a weights-only load would refuse the array itself
+_ARRAY = "__ndarray__"
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Attributes:
 
     Args:
         modules: The modules; their weights are the module's `state_dict`.
-        optimizers: The optimizers.
+        optimizers: The optimizers, each once.
         others: Schedulers and other objects with a `state_dict`, tensors, arrays and numbers.
     """
 
@@ -68,16 +68,17 @@ def find_attributes(attributes: Mapping[str, Any]) -> Attributes:
         if isinstance(value, nn.Module):
             found.modules[name] = value
         elif isinstance(value, Optimizer):
-            found.optimizers[name] = value
+            if all(value is not other for other in found.optimizers.values()):
+                found.optimizers[name] = value
         elif _has_state(value) or _is_data(value):
             found.others[name] = value
     return found
 
 
 def _is_data(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype.kind in "biufc"  # numbers: what torch can hold
-    return isinstance(value, (torch.Tensor, int, float))
+    return isinstance(value, (torch.Tensor, int, float, complex))
 
 
 def _has_state(value: Any) -> bool:
@@ -88,46 +89,108 @@ def _has_state(value: Any) -> bool:
     )
 
 
+# -- saving --------------------------------------------------------------------------------------
+
+
 def save_others(others: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the states of what is neither module nor optimizer, fit for a weights-only load."""
-    states: dict[str, Any] = {}
-    for name, value in others.items():
-        if _has_state(value):
-            states[name] = value.state_dict()
-        elif isinstance(value, np.ndarray):
-            states[name] = {_ARRAY: torch.from_numpy(value.copy())}
-        elif isinstance(value, torch.Tensor):
-            states[name] = value.detach()
-        else:  # a numpy scalar is an int or a float too, but no primitive
-            states[name] = value.item() if isinstance(value, np.generic) else value
-    return states
+    """Give the states of what is neither module nor optimizer, fit for a weights-only load.
+
+    Raises:
+        TrainerError: If a state holds what such a load would refuse.
+    """
+    return {
+        name: _storable(value.state_dict() if _has_state(value) else value, name)
+        for name, value in others.items()
+    }
+
+
+def _storable(value: Any, name: str) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach()
+    if isinstance(value, np.ndarray) and _is_data(value):
+        return {_ARRAY: torch.from_numpy(value.copy())}
+    if isinstance(value, np.generic) and _is_data(value):
+        return value.item()
+    if type(value) in _PLAIN or isinstance(value, (torch.dtype, torch.device)):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _storable(item, name) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_storable(item, name) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    raise TrainerError(
+        f"the state of the attribute '{name}' holds a {type(value).__name__}, which a checkpoint "
+        f"cannot; have its state_dict give tensors, numbers and text, or call it '_{name}' and it "
+        "is left out"
+    )
+
+
+# -- loading -------------------------------------------------------------------------------------
 
 
 def load_others(target: Any, others: Mapping[str, Any], states: Mapping[str, Any]) -> None:
     """Restore the states of `save_others` into the attributes of a trainer.
 
     Args:
-        target: The trainer; tensors are filled in place where shape and dtype agree, so that
-            whatever else holds them sees the restored values.
+        target: The trainer; tensors of the same shape are filled in place, so that whatever else
+            holds them sees the restored values.
         others: Its present attributes.
         states: What was saved.
 
     Raises:
-        CheckpointError: If the trainer has no such attribute, as after a renaming.
+        CheckpointError: If the trainer has no such attribute, or one of another kind, or of
+            another shape where it is trained. Nothing is restored then.
     """
     for name, state in states.items():
-        if name not in others:
-            raise CheckpointError(
-                f"the checkpoint holds a state for the attribute '{name}', which "
-                f"{type(target).__name__} does not have; it was saved by other code"
-            )
+        _check(name, others, state, type(target).__name__)
+    for name, state in states.items():
         value = others[name]
         if _has_state(value):
-            value.load_state_dict(state)
+            value.load_state_dict(_restored(state))
         elif isinstance(value, torch.Tensor) and value.shape == state.shape:
             with torch.no_grad():
                 value.copy_(state)
-        elif isinstance(state, Mapping) and _ARRAY in state:
-            setattr(target, name, state[_ARRAY].numpy())
+        elif isinstance(value, torch.Tensor):
+            setattr(target, name, state.to(value.device))
+        elif isinstance(value, np.generic):
+            setattr(target, name, type(value)(state))
         else:
-            setattr(target, name, state)
+            setattr(target, name, _restored(state))
+
+
+def _check(name: str, others: Mapping[str, Any], state: Any, trainer: str) -> None:
+    if name not in others:
+        raise CheckpointError(
+            f"the checkpoint holds a state for the attribute '{name}', which {trainer} does not "
+            "have; it was saved by other code"
+        )
+    value = others[name]
+    here, there = _kind(value, _has_state(value)), _kind(state, isinstance(state, Mapping))
+    if here != there:
+        raise CheckpointError(
+            f"the attribute '{name}' is {here} in {trainer} and {there} in the checkpoint; it was "
+            "saved by other code"
+        )
+    if isinstance(value, torch.Tensor) and value.requires_grad and value.shape != state.shape:
+        raise CheckpointError(
+            f"the tensor '{name}' has the shape {tuple(value.shape)} in {trainer} and "
+            f"{tuple(state.shape)} in the checkpoint; it was saved by other code"
+        )
+
+
+def _kind(value: Any, has_state: bool) -> str:
+    if isinstance(value, torch.Tensor):
+        return "a tensor"
+    if isinstance(value, np.ndarray) or (isinstance(value, Mapping) and _ARRAY in value):
+        return "an array"
+    return "an object with a state_dict" if has_state else "a number"
+
+
+def _restored(state: Any) -> Any:
+    if isinstance(state, Mapping):
+        if _ARRAY in state:
+            return state[_ARRAY].numpy().copy()
+        return {key: _restored(item) for key, item in state.items()}
+    if isinstance(state, (list, tuple)):
+        return type(state)(_restored(item) for item in state)
+    return state

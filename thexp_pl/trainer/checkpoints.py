@@ -2,53 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.trainer.states import TrainerStatus
 
-from thexp_pl.callbacks.saver import full_state, weights_state
-from thexp_pl.errors import CheckpointError
+from thexp_pl.callbacks.progress import (
+    completed_batches,
+    completed_epochs,
+    full_state,
+    last_step,
+    sidecar_info,
+    weights_state,
+)
+from thexp_pl.errors import CheckpointError, TrainerError
+from thexp_pl.trainer.checkpoint_state import (
+    check_optimizers,
+    check_weights,
+    read_checkpoint,
+    restore_progress,
+)
 from thexp_pl.trainer.parts import TrainerParts
 
 __all__ = ["TrainerCheckpoints"]
 
 Which = int | str | Path
+Info = dict[str, Any]
 
 
 class TrainerCheckpoints(TrainerParts):
     """The `save_*` and `load_*` methods; numbers are completed epochs."""
 
-    def save_checkpoint(
-        self, info: dict[str, Any] | None = None, replacement: bool = False
-    ) -> Path:
+    def save_checkpoint(self, info: Info | None = None, replacement: bool = False) -> Path | None:
         """Save all that training needs to go on, as one of the rotating checkpoints.
 
         Args:
-            info: Values for the sidecar, besides the epoch.
+            info: Values for the sidecar, besides the epoch and the metrics.
             replacement: Overwrite this epoch's checkpoint instead of adding one.
 
         Returns:
-            The file.
+            The file; None within `train_batch`, where the save waits until the batch is done.
+
+        Raises:
+            CheckpointError: If it cannot be written; of a save that had to wait, a warning.
         """
-        state = full_state(self._connected())
-        return self.saver.save_checkpoint(self._epoch(), state, self._info(info), replacement)
+        return self._save(self.saver.save_checkpoint, full_state, info, replacement)
 
-    def save_keypoint(self, info: dict[str, Any] | None = None, replacement: bool = False) -> Path:
+    def save_keypoint(self, info: Info | None = None, replacement: bool = False) -> Path | None:
         """Save as `save_checkpoint` does, as a keypoint that no rotation removes."""
-        state = full_state(self._connected())
-        return self.saver.save_keypoint(self._epoch(), state, self._info(info), replacement)
+        return self._save(self.saver.save_keypoint, full_state, info, replacement)
 
-    def save_model(self, info: dict[str, Any] | None = None, replacement: bool = False) -> Path:
-        """Save the modules' weights alone."""
-        state = weights_state(self._connected())
-        return self.saver.save_model(self._epoch(), state, self._info(info), replacement)
+    def save_model(self, info: Info | None = None, replacement: bool = False) -> Path | None:
+        """Save the modules' weights alone; otherwise as `save_checkpoint`."""
+        return self._save(self.saver.save_model, weights_state, info, replacement)
 
-    def load_checkpoint(self, which: Which, byindex: bool = False) -> dict[str, Any]:
-        """Restore a checkpoint; `train` then goes on from it.
+    def load_checkpoint(self, which: Which, byindex: bool = False) -> Info:
+        """Restore a checkpoint: attributes and progress; `train` then goes on from it.
 
         Args:
-            which: A number of completed epochs, an index with ``byindex=True``, or a path.
+            which: A number of completed epochs, an index with ``byindex=True``, or a path, also of
+                a file that a ModelCheckpoint of Lightning's has written.
             byindex: Take `which` as an index into ``saver.find_checkpoints()``.
 
         Returns:
@@ -59,53 +75,78 @@ class TrainerCheckpoints(TrainerParts):
         """
         return self._restore(self.saver.checkpoint_path(which, byindex), goes_on=True)
 
-    def load_keypoint(self, which: Which, byindex: bool = False) -> dict[str, Any]:
+    def load_keypoint(self, which: Which, byindex: bool = False) -> Info:
         """Restore a keypoint; `train` then goes on from it. See `load_checkpoint`."""
         return self._restore(self.saver.keypoint_path(which, byindex), goes_on=True)
 
-    def load_model(self, which: Which, byindex: bool = False) -> dict[str, Any]:
+    def load_model(self, which: Which, byindex: bool = False) -> Info:
         """Restore the weights of a model file; training starts anew. See `load_checkpoint`."""
         return self._restore(self.saver.model_path(which, byindex), goes_on=False)
 
-    def _restore(self, path: Path, goes_on: bool) -> dict[str, Any]:
-        state, info = self.saver.load_state_dict(path)
+    def _save(
+        self,
+        save: Callable[..., Path],
+        make_state: Callable[[pl.Trainer], Info],
+        info: Info | None,
+        replacement: bool,
+    ) -> Path | None:
+        run = self._started()
+        if run.in_batch:
+            run.waiting.append(partial(self._save, save, make_state, info, replacement))
+            return None
+        lightning = self._connected()
+        path = save(
+            completed_epochs(lightning),
+            make_state(lightning),
+            {**sidecar_info(lightning), **(info or {})},
+            replacement,
+            step=completed_batches(lightning),
+        )
+        self._note("checkpoint", path)
+        return path
+
+    def _restore(self, path: Path, goes_on: bool) -> Info:
+        if goes_on and self.lightning_trainer.state.status == TrainerStatus.RUNNING:
+            raise TrainerError(f"{path.name} cannot be loaded while train() runs; load it before")
+        state, info = read_checkpoint(self.saver, path)
         weights = state.get("state_dict") if isinstance(state, dict) else None
-        if not isinstance(weights, dict) or (goes_on and "optimizer_states" not in state):
-            wanted = "a checkpoint" if goes_on else "a model"
-            raise CheckpointError(f"{path.name} is not {wanted} of a Trainer")
+        wanted = {"loops", "optimizer_states"} if goes_on else set()
+        if not isinstance(weights, dict) or not wanted <= state.keys():
+            kind = "a checkpoint" if goes_on else "a model"
+            raise CheckpointError(f"{path} is not {kind} of a Trainer")
+        misfit = f"{path} does not fit {type(self).__name__}"
         found = self.module.adopt()
-        try:
-            self.module.load_state_dict(weights)
-        except RuntimeError as error:  # other modules, or other shapes
-            reason = " ".join(str(error).split())
-            raise CheckpointError(
-                f"{path.name} does not fit {type(self).__name__}: {reason}"
-            ) from None
+        check_weights(self.module, weights, misfit)
         if goes_on:
+            check_optimizers(found.optimizers, state, misfit)
             self.module.on_load_checkpoint(state)
-            optimizers = found.optimizers.values()
-            for optimizer, saved in zip(optimizers, state["optimizer_states"], strict=True):
+            for optimizer, saved in zip(
+                found.optimizers.values(), state["optimizer_states"], strict=True
+            ):
                 optimizer.load_state_dict(saved)
-            self.params.eidx = int(info.get("eidx", state["epoch"])) + 1
-            self._started().resume_from = path
+            restore_progress(self.lightning_trainer, state)
+            self._started().loaded = state
+            self._show_progress()
+        self.module.load_state_dict(weights)
+        self._note("resume" if goes_on else "load", path)
         self.logger.info(f"loaded {path}")
         return info
+
+    def _show_progress(self) -> None:
+        """Have the parameters say where training stands: the epoch to come, the last batch done."""
+        lightning = self.lightning_trainer
+        in_epoch: Any = lightning.fit_loop.epoch_loop.batch_progress.current
+        self.params.eidx = completed_epochs(lightning) + 1
+        self.params.idx = max(in_epoch.processed - 1, 0)
+        self.params.global_step = last_step(lightning)
+
+    def _note(self, event: str, path: Path) -> None:
+        if self.experiment.running:
+            self.experiment.log_event(event, path=path)
 
     def _connected(self) -> pl.Trainer:
         """Give the Lightning Trainer with the module attached, as saving needs before a fit."""
         lightning = self.lightning_trainer
-        if not _is_attached(lightning):
+        if lightning.strategy.lightning_module is None:
             lightning.strategy.connect(self.module)
-            lightning.strategy.optimizers = list(self.module.adopt().optimizers.values())
         return lightning
-
-    def _epoch(self) -> int:
-        progress: Any = self.lightning_trainer.fit_loop.epoch_progress.current
-        return int(progress.processed)
-
-    def _info(self, info: dict[str, Any] | None) -> dict[str, Any]:
-        return {"eidx": self._epoch(), **(info or {})}
-
-
-def _is_attached(lightning: pl.Trainer) -> bool:
-    return lightning.strategy.lightning_module is not None

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
+from lightning_fabric.utilities.data import sized_len
+from pytorch_lightning.trainer.connectors.data_connector import _parse_num_batches
+from pytorch_lightning.trainer.states import RunningStage
 from torch import nn
 
 from thexp_pl.meter import Meter
+from thexp_pl.trainer.results import as_meter
 
 if TYPE_CHECKING:
     from thexp_pl.trainer.facade import Trainer
@@ -18,30 +23,36 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
-class _OnDevice:
-    """A loader whose batches arrive on the module's device."""
+class _Batches:
+    """A loader whose batches arrive on the module's device, as many as Lightning's limit allows."""
 
-    def __init__(self, loader: Iterable[Any], module: TrainBatchModule) -> None:
+    def __init__(self, loader: Iterable[Any], module: TrainBatchModule, count: int | float) -> None:
         self._loader = loader
         self._module = module
+        self._count = count
 
     def __iter__(self) -> Iterator[Any]:
-        for batch in self._loader:
+        stop = None if self._count == float("inf") else int(self._count)
+        for batch in islice(self._loader, stop):
             yield self._module.transfer_batch_to_device(batch, self._module.device, 0)
 
     def __len__(self) -> int:
-        return len(self._loader)  # type: ignore[arg-type]
+        if self._count == float("inf"):
+            raise TypeError("this loader has no length")  # what a DataLoader without one raises
+        return int(self._count)
 
     def __getattr__(self, name: str) -> Any:  # .dataset, .batch_size and the like
         return getattr(self._loader, name)
 
 
-def evaluate(trainer: Trainer, loader: Iterable[Any]) -> Meter | None:
+def evaluate(trainer: Trainer, loader: Iterable[Any], stage: str) -> Meter:
     """Call `test_eval_logic` with all modules in eval mode and no gradients.
 
     Args:
         trainer: The facade Trainer, after `initial_exp`.
         loader: What it evaluates on.
+        stage: ``"eval"`` or ``"test"``, for Lightning's `limit_val_batches` or
+            `limit_test_batches`.
 
     Returns:
         The values.
@@ -49,9 +60,17 @@ def evaluate(trainer: Trainer, loader: Iterable[Any]) -> Meter | None:
     module, lightning = trainer.module, trainer.lightning_trainer
     module.adopt()
     module.to(lightning.strategy.root_device)
+    limits: Any = lightning
+    length = sized_len(loader)
+    count = _parse_num_batches(
+        RunningStage.VALIDATING if stage == "eval" else RunningStage.TESTING,
+        float("inf") if length is None else length,
+        limits.limit_val_batches if stage == "eval" else limits.limit_test_batches,
+    )
+    batches = _Batches(loader, module, count)
     # the precision plugin's context, so that bf16-mixed evaluates as it trains
     with _eval_mode(module), torch.no_grad(), lightning.precision_plugin.forward_context():
-        return trainer.test_eval_logic(_OnDevice(loader, module), trainer.params)
+        return as_meter(trainer.test_eval_logic(batches, trainer.params), "test_eval_logic")
 
 
 @contextmanager

@@ -9,21 +9,26 @@ from typing import Any, get_type_hints
 import pytorch_lightning as pl
 import torch
 
-from thexp_pl.callbacks import EvalCallback, LoggerCallback, MeterCallback, SaverCallback
+from thexp_pl.callbacks import EvalCallback, LoggerCallback, SaverCallback
+from thexp_pl.callbacks.progress import last_epoch, last_step
 from thexp_pl.console import Logger
 from thexp_pl.errors import TrainerError, UsageError
 from thexp_pl.loggers import RunLogger
 from thexp_pl.meter import Meter
 from thexp_pl.params import BaseParams, Params
 from thexp_pl.record import Experiment
+from thexp_pl.record.ending import status_of
 from thexp_pl.rnd import RndManager
 from thexp_pl.saver import Saver
+from thexp_pl.trainer.checkpoint_state import settle_progress
 from thexp_pl.trainer.checkpoints import TrainerCheckpoints
-from thexp_pl.trainer.devices import device_options, refuse_unsupported
+from thexp_pl.trainer.devices import device_options
 from thexp_pl.trainer.evaluation import evaluate
 from thexp_pl.trainer.module import TrainBatchModule
+from thexp_pl.trainer.options import check_options, listed, with_own_callbacks
 from thexp_pl.trainer.parts import Run
 from thexp_pl.trainer.quiet import quiet_lightning
+from thexp_pl.trainer.results import numbers
 
 __all__ = ["Trainer"]
 
@@ -43,11 +48,23 @@ class Trainer(TrainerCheckpoints):
             the trainer's own; `max_epochs` sets ``params.epoch``; `accelerator` must agree with
             ``params.device``.
 
+    Raises:
+        TrainerError: If the parameters are no Params; for an unknown option; for one under which a
+            user-written backward would silently go wrong (several devices, float16 mixed
+            precision) or which `train_batch` does by hand.
+
     Source: thexp's ``Trainer``.
     """
 
     def __init__(self, params: BaseParams | None = None, **options: Any) -> None:
-        super().__init__(self.params_class()() if params is None else params, **options)
+        check_options(options)
+        params = self.params_class()() if params is None else params
+        if not isinstance(params, Params):
+            raise TrainerError(
+                f"params: a {type(params).__name__} has no epoch, device and progress; give a "
+                "thexp_pl.Params"
+            )
+        super().__init__(params, options)
 
     # -- what a subclass writes ------------------------------------------------------------------
 
@@ -125,23 +142,34 @@ class Trainer(TrainerCheckpoints):
 
         Raises:
             RecordError: If the folder cannot be made or the name cannot be a folder's.
-            TrainerError: If the run has already begun, or for options under which a user-written
-                backward would silently go wrong: several devices, float16 mixed precision.
+            TrainerError: If the run has already begun.
             UsageError: If the device is not on this machine or contradicts `accelerator`.
         """
         if self._run is not None:
             raise TrainerError("initial_exp was already called; a trainer records one run")
-        refuse_unsupported(self._options)
         if self._options.get("max_epochs") is not None:
             self.params.epoch = self._options["max_epochs"]
         devices = device_options(self.params, self._options)
         self._run = self._start_run(Experiment(exps_dir, name or self._experiment_name()))
+        try:
+            self._set_up(self._run, devices)
+        except BaseException as error:
+            self._run.experiment.finish(status_of(error), error)
+            raise
+
+    def _set_up(self, run: Run, devices: dict[str, Any]) -> None:
         self.initial_callback()
+        given = listed(self._options.get("callbacks"))
+        taken = {type(callback) for callback in given}
+        self._callbacks = [one for one in self._callbacks if type(one) not in taken] + given
+        for callback in self._callbacks:
+            if isinstance(callback, SaverCallback):  # both keep as many
+                run.saver = Saver(run.saver.dir, callback.max_to_keep, run_key=run.experiment.key)
         self.initial_trainer(self.params)
-        self._run.module = TrainBatchModule(self)
-        self._run.module.adopt()
+        run.module = TrainBatchModule(self, run)
+        run.module.adopt()
         with quiet_lightning():
-            self._run.lightning = self._lightning_trainer(devices)
+            run.lightning = self._lightning_trainer(devices)
 
     @classmethod
     def params_class(cls) -> type[BaseParams]:
@@ -164,7 +192,7 @@ class Trainer(TrainerCheckpoints):
         experiment.params = self.params.settings()
         logs = experiment.hold_exp_part("logs", [".log"])
         modules = experiment.hold_exp_part("modules", [".ckpt", ".pth"])
-        states = experiment.hold_exp_part("rnd", [".pt"])
+        states = experiment.hold_exp_part("rnd", [".rnd"])
         experiment.start_exp()
         logger = Logger()
         logger.add_log_dir(logs)
@@ -172,13 +200,6 @@ class Trainer(TrainerCheckpoints):
 
     def _lightning_trainer(self, devices: dict[str, Any]) -> pl.Trainer:
         options = {name: value for name, value in self._options.items() if value is not None}
-        callbacks = [*self._callbacks, *_listed(options.pop("callbacks", None))]
-        loggers = [one for one in _listed(options.pop("logger", None)) if one is not True]
-        taken = {type(callback) for callback in callbacks}
-        # the means must be there before anything else at the epoch's end reads them
-        own: list[pl.Callback] = [MeterCallback()]
-        if options.get("enable_checkpointing") is not False:
-            own.append(SaverCallback())
         defaults = {
             "enable_progress_bar": False,
             "enable_model_summary": False,
@@ -186,28 +207,42 @@ class Trainer(TrainerCheckpoints):
         }
         settled = {
             **devices,
-            "max_epochs": self.params.epoch,
-            "logger": [RunLogger(experiment=self.experiment), *loggers],
-            "callbacks": [*(one for one in own if type(one) not in taken), *callbacks],
+            "max_epochs": self._epochs(),
+            "logger": [RunLogger(experiment=self.experiment), *listed(options.get("logger"))],
+            "callbacks": with_own_callbacks(
+                self._callbacks, saves=options.get("enable_checkpointing") is not False
+            ),
         }
         return pl.Trainer(**{**defaults, **options, **settled})
+
+    def _epochs(self) -> int:
+        epochs = self.params.epoch
+        if type(epochs) is not int or epochs < -1:
+            raise TrainerError(f"epoch={epochs!r}: give a number of epochs, or -1 for no end")
+        return epochs
 
     # -- running ---------------------------------------------------------------------------------
 
     def train(self) -> None:
-        """Train until ``params.epoch`` epochs are done, going on from a loaded checkpoint."""
-        run, lightning, module = self._started(), self.lightning_trainer, self.module
-        lightning.fit_loop.max_epochs = self.params.epoch
+        """Train until ``params.epoch`` epochs are done, going on from a loaded checkpoint.
+
+        Raises:
+            TrainerError: If `initial_exp` was not called, no `train` loader was registered, or
+                `train_batch` returns what is no Meter.
+        """
+        lightning, module, loader = self.lightning_trainer, self.module, self.train_dataloader
+        if not lightning.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
+            lightning.fit_loop.max_epochs = self._epochs()
         self.experiment.params = self.params.settings()
-        resume_from, run.resume_from = run.resume_from, None
         try:
             with quiet_lightning():
-                lightning.fit(
-                    module, train_dataloaders=self.train_dataloader, ckpt_path=resume_from
-                )
+                lightning.fit(module, train_dataloaders=loader)
+        except BaseException:
+            settle_progress(lightning)
+            raise
         finally:
             module.release_optimizers()
-        self.params.eidx = lightning.current_epoch + 1
+        self._show_progress()
 
     def eval(self) -> Meter | None:
         """Evaluate on the `eval` loader and record the values as ``eval_<name>``."""
@@ -217,43 +252,43 @@ class Trainer(TrainerCheckpoints):
         """Evaluate on the `test` loader and record the values as ``test_<name>``."""
         return self._evaluate_and_record("test")
 
-    def evaluate(self, stage: str) -> Meter | None:
+    def evaluate(self, stage: str) -> dict[str, float]:
         """Run `test_eval_logic` on the loader of a stage and show the values; nothing is recorded.
 
         Args:
             stage: ``"eval"`` or ``"test"``.
 
         Returns:
-            The values, or None (with a line in the log) where there is no such logic or loader.
+            The numbers, as ``eval_<name>`` or ``test_<name>``; none (with a line in the log) where
+            there is no such logic or loader.
         """
+        meter = self._evaluate(stage)
+        return {} if meter is None else numbers(meter, stage)
+
+    def _evaluate(self, stage: str) -> Meter | None:
         if type(self).test_eval_logic is Trainer.test_eval_logic:
-            self._say_once(f"{stage} is skipped: {type(self).__name__} has no test_eval_logic")
+            self._say_once(f"no evaluation: {type(self).__name__} has no test_eval_logic")
             return None
         if stage not in self._loaders:
             self._say_once(f"{stage} is skipped: no '{stage}' loader was registered")
             return None
-        meter = evaluate(self, self._loaders[stage])
+        meter = evaluate(self, self._loaders[stage], stage)
         self.logger.info(meter, prefix=stage)
         return meter
 
     def _evaluate_and_record(self, stage: str) -> Meter | None:
-        meter = self.evaluate(stage)
+        meter = self._evaluate(stage)
         if meter is not None:
             lightning = self.lightning_trainer
-            values = {f"{stage}_{name}": float(value) for name, value in meter.numeral_items()}
+            values = {**numbers(meter, stage), "epoch": last_epoch(lightning)}
             for logger in lightning.loggers:
-                logger.log_metrics(
-                    {**values, "epoch": lightning.current_epoch}, lightning.fit_loop.total_batch_idx
-                )
+                logger.log_metrics(values, last_step(lightning))
+                logger.save()
         return meter
 
     def predict_all(self) -> list[Any]:
         """Give `predict` for every batch of the `predict` loader, or else of the `test` loader."""
+        lightning, module = self.lightning_trainer, self.module
         loader = self._loader("predict" if "predict" in self._loaders else "test")
-        return list(self.lightning_trainer.predict(self.module, dataloaders=loader) or [])
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None or value is False:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+        with quiet_lightning():
+            return list(lightning.predict(module, dataloaders=loader) or [])

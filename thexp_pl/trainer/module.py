@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer import call
 from torch.optim import Optimizer
 
 from thexp_pl.errors import TrainerError
-from thexp_pl.meter import Meter
-from thexp_pl.params.plain import to_plain
 from thexp_pl.trainer.attributes import Attributes, find_attributes, load_others, save_others
+from thexp_pl.trainer.checkpoint_state import ATTRIBUTES_KEY, OPTIMIZERS_KEY, PARAMS_KEY, plain
 from thexp_pl.trainer.raw_steps import RawSteps
+from thexp_pl.trainer.results import as_meter
 
 if TYPE_CHECKING:
     from thexp_pl.trainer.facade import Trainer
+    from thexp_pl.trainer.parts import Run
 
 __all__ = ["PARAMS_KEY", "TrainBatchModule"]
-
-PARAMS_KEY = "thexp_pl_params"  # the checkpoint's key for the settings
-_OTHERS = "thexp_pl_attributes"  # the checkpoint's key for what Lightning does not save by itself
 
 
 class TrainBatchModule(pl.LightningModule):
@@ -32,12 +31,14 @@ class TrainBatchModule(pl.LightningModule):
 
     Args:
         facade: The trainer whose attributes and methods it uses.
+        run: Its run.
     """
 
-    def __init__(self, facade: Trainer) -> None:
+    def __init__(self, facade: Trainer, run: Run) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.facade = facade
+        self._run = run
         self._raw_steps = RawSteps(self)
 
     def adopt(self) -> Attributes:
@@ -51,7 +52,7 @@ class TrainBatchModule(pl.LightningModule):
         for name in [name for name in self._modules if name not in found.modules]:
             del self._modules[name]
         for name, module in found.modules.items():
-            if name not in self._modules and hasattr(self, name):
+            if hasattr(type(self), name) or name in vars(self):
                 raise TrainerError(
                     f"a module cannot be called self.{name}: a LightningModule has a '{name}' of "
                     "its own; use another name"
@@ -59,6 +60,17 @@ class TrainBatchModule(pl.LightningModule):
             self._modules[name] = module
         found.check_optimizers()
         return found
+
+    # -- a fit -----------------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        """Restore the callbacks' states of a checkpoint that was loaded."""
+        if stage == "fit":
+            save_others(self.adopt().others)  # what cannot be saved is told before the first epoch
+            state, self._run.loaded = self._run.loaded, None
+            if state is not None:
+                call._call_callbacks_on_load_checkpoint(self.trainer, state)
+                call._call_callbacks_load_state_dict(self.trainer, state)
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Give Lightning the optimizers found in the facade's attributes."""
@@ -68,9 +80,12 @@ class TrainBatchModule(pl.LightningModule):
         """Redirect the optimizers, which the strategy has set up by now."""
         self._raw_steps.patch_optimizers(self.trainer.strategy._lightning_optimizers)
 
-    def release_optimizers(self) -> None:
-        """Undo `on_fit_start`, also after a fit that failed."""
-        self._raw_steps.unpatch_optimizers()
+    def on_train_epoch_start(self) -> None:
+        """Follow the facade where it has other modules or optimizers than before."""
+        strategy, optimizers = self.trainer.strategy, self.configure_optimizers()
+        if list(map(id, optimizers)) != list(map(id, strategy.optimizers)):
+            strategy.optimizers = optimizers
+            self._raw_steps.patch_optimizers(strategy._lightning_optimizers)
 
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
         """Run `train_batch` on one batch, with the progress as thexp counts it."""
@@ -78,24 +93,45 @@ class TrainBatchModule(pl.LightningModule):
         params.eidx = self.current_epoch + 1
         params.idx = batch_idx
         params.global_step = self.trainer.fit_loop.total_batch_idx
-        with self._raw_steps.train_batch():
-            meter = self.facade.train_batch(
-                params.eidx, batch_idx, params.global_step, batch, params, self.device
-            )
-        return {"meter": _as_meter(meter)}
+        with self._run.batch(), self._raw_steps.train_batch():
+            try:
+                result = self.facade.train_batch(
+                    params.eidx, batch_idx, params.global_step, batch, params, self.device
+                )
+            except StopIteration as error:  # Lightning would take it for a batch well done
+                raise TrainerError(
+                    "train_batch let a StopIteration out: an iterator that it calls next() on is "
+                    "at its end; make it anew there"
+                ) from error
+        return {"meter": as_meter(result, "train_batch")}
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Carry out what `train_batch` asked to be saved."""
+        self._run.save_waiting()
+
+    def release_optimizers(self) -> None:
+        """Give the optimizers their own `step` back, also after a fit that failed."""
+        self._raw_steps.unpatch_optimizers()
 
     def predict_step(self, batch: Any, batch_idx: int) -> Any:
         """Give the facade's prediction for one batch."""
         return self.facade.predict(batch)
 
+    # -- checkpoints -----------------------------------------------------------------------------
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the settings, and the schedulers, tensors and numbers among the attributes."""
-        checkpoint[PARAMS_KEY] = to_plain(self.facade.params.settings())
-        checkpoint[_OTHERS] = save_others(self.adopt().others)
+        found = self.adopt()
+        checkpoint[PARAMS_KEY] = plain(self.facade.params.settings())
+        checkpoint[ATTRIBUTES_KEY] = save_others(found.others)
+        checkpoint[OPTIMIZERS_KEY] = list(found.optimizers)
+        if "optimizer_states" in checkpoint:  # Lightning's may be those of the epoch's beginning
+            state_of = self.facade.lightning_trainer.strategy.optimizer_state
+            checkpoint["optimizer_states"] = [state_of(one) for one in found.optimizers.values()]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore what `on_save_checkpoint` added."""
-        load_others(self.facade, self.adopt().others, checkpoint.get(_OTHERS, {}))
+        load_others(self.facade, self.adopt().others, checkpoint.get(ATTRIBUTES_KEY, {}))
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
         # what `to`, `cpu` and `cuda` come down to: the facade's plain tensors move as well,
@@ -105,17 +141,3 @@ class TrainBatchModule(pl.LightningModule):
             if isinstance(value, torch.Tensor):
                 value.data = fn(value.data)
         return self
-
-
-def _as_meter(result: Any) -> Meter:
-    """Take what `train_batch` returned: a Meter, names and values, or nothing."""
-    if isinstance(result, Meter):
-        return result
-    meter = Meter()
-    if isinstance(result, Mapping):
-        meter.update(result)
-    elif result is not None:
-        raise TrainerError(
-            f"train_batch returned a {type(result).__name__}; return a Meter, a dict or None"
-        )
-    return meter

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
 from thexp_pl.errors import TrainerError, near_miss
-from thexp_pl.params import BaseParams
+from thexp_pl.params import Params
+from thexp_pl.record.faults import Tolerant
 
 if TYPE_CHECKING:
     from thexp_pl.console import Logger
@@ -35,7 +36,10 @@ class Run:
         rnd: The random states kept in the run's folder `rnd`.
         module: The LightningModule that runs `train_batch`; None until `initial_trainer` is done.
         lightning: The Lightning Trainer; None until then.
-        resume_from: The checkpoint from which `train` goes on.
+        loaded: A loaded checkpoint whose callbacks' states the next fit restores.
+        in_batch: Whether `train_batch` is running.
+        waiting: Saves that it asked for.
+        said: What is said once only.
     """
 
     experiment: Experiment
@@ -44,14 +48,36 @@ class Run:
     rnd: RndManager
     module: TrainBatchModule | None = None
     lightning: pl.Trainer | None = None
-    resume_from: Path | None = None
+    loaded: dict[str, Any] | None = None
+    in_batch: bool = False
+    waiting: list[Callable[[], object]] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._tolerant = Tolerant(f"the run {self.experiment.key}")
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Have saves wait while `train_batch` runs: saved in its midst, a batch would be lost."""
+        self.in_batch = True
+        try:
+            yield
+        except BaseException:
+            self.waiting.clear()
+            raise
+        finally:
+            self.in_batch = False
+
+    def save_waiting(self) -> None:
+        """Carry out the saves that `train_batch` asked for; one that fails is a warning."""
+        while self.waiting:
+            self._tolerant(self.waiting.pop(0))
 
 
 class TrainerParts:
     """The members of a facade Trainer; the attributes of its `__dict__` belong to the user."""
 
-    def __init__(self, params: BaseParams, **options: Any) -> None:
+    def __init__(self, params: Params, options: dict[str, Any]) -> None:
         self._params: Any = params
         self._options = options
         self._callbacks: list[pl.Callback] = []
@@ -120,7 +146,7 @@ class TrainerParts:
                 a `torch.utils.data.DataLoader`.
 
         Raises:
-            TrainerError: For another name, or what cannot be iterated.
+            TrainerError: For another name, or what cannot be iterated epoch by epoch.
         """
         for stage, loader in loaders.items():
             if stage not in STAGES:
@@ -128,10 +154,7 @@ class TrainerParts:
                     f"regist_databundler knows {', '.join(STAGES)}, not {stage!r}"
                     f"{near_miss(stage, STAGES)}"
                 )
-            if not hasattr(loader, "__iter__") and not hasattr(loader, "__getitem__"):
-                raise TrainerError(
-                    f"{stage}: a {type(loader).__name__} cannot be iterated; give a DataLoader"
-                )
+            _check_loader(stage, loader)
         self._loaders.update(loaders)
 
     @property
@@ -175,3 +198,16 @@ class TrainerParts:
             raise TrainerError("callbacks are hooked in initial_callback, before the run begins")
         others = [one for one in self._callbacks if type(one) is not type(callback)]
         self._callbacks = [*others, callback]
+
+
+def _check_loader(stage: str, loader: Any) -> None:
+    kind = type(loader).__name__
+    if not hasattr(loader, "__iter__") and not hasattr(loader, "__getitem__"):
+        reason = f"a {kind} cannot be iterated"
+    elif hasattr(loader, "__next__"):
+        reason = f"a {kind} is at its end after one epoch"
+    elif isinstance(loader, (list, tuple, Mapping)):
+        reason = f"Lightning takes a {kind} for several loaders"
+    else:
+        return
+    raise TrainerError(f"{stage}: {reason}; give a torch.utils.data.DataLoader")
