@@ -168,7 +168,8 @@ start(Failing, Path("root")).train()
 def run_on_terminal(code: str, folder: Path) -> tuple[str, int]:
     """Run a script whose stdout and stderr are one pseudo-terminal; give what it wrote."""
     master, slave = os.openpty()
-    environment = {**os.environ, "TERM": "xterm"}
+    # Python 3.13 would colour the traceback
+    environment = {**os.environ, "TERM": "xterm", "PYTHON_COLORS": "0"}
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=folder, env=environment, stdout=slave, stderr=slave
     )

@@ -264,7 +264,7 @@ def test_config_has_the_forms_of_thexp(thexp_pl: Terminal, tmp_path: Path) -> No
 def test_config_keeps_json_where_it_parses_and_else_text(
     thexp_pl: Terminal, typed: str, value: Any, printed: str
 ) -> None:
-    from thexp_pl.globs import globs
+    from thexp_pl.globvars import globs
 
     thexp_pl("config", "--global", "value", typed)
     assert globs["value"] == value

@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 import io
+import logging
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import pytorch_lightning as pl
 import torch
 
 from thexp_pl import atomic
+from thexp_pl.errors import UsageError
 from thexp_pl.trainer import Trainer
+from thexp_pl.trainer.devices import device_options
 
-__all__ = ["run_facade"]
+__all__ = ["check_trainer_options", "run_facade"]
+
+
+def check_trainer_options(facade: Trainer, options: Mapping[str, Any]) -> None:
+    """Let Lightning refuse the options before a run begins.
+
+    Args:
+        facade: The trainer.
+        options: The Lightning Trainer's options.
+
+    Raises:
+        UsageError: If the device contradicts them, or the record is unwanted.
+        Exception: What Lightning raises for them.
+    """
+    if options.get("logger") is False:
+        raise UsageError(
+            "--trainer.logger=false: a facade Trainer always records its run; leave the flag out"
+        )
+    devices = device_options(facade.params.copy(), options)
+    plain = {k: v for k, v in options.items() if isinstance(v, (bool, int, float, str, dict))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they come again with the trainer itself
+        logging.disable(logging.WARNING)
+        try:
+            pl.Trainer(**{**plain, **devices, "logger": False, "enable_checkpointing": False})
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def run_facade(facade: Trainer, subcommand: str, checkpoint: str | None) -> None:

@@ -3,69 +3,33 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Checkpoint
+from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, _InstantiatorFn
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from thexp_pl import atomic
-from thexp_pl.callbacks import MeterCallback, SaverCallback
 from thexp_pl.cli import params_group
-from thexp_pl.cli.facade_commands import run_facade
-from thexp_pl.cli.messages import one_line, unknown_variables
-from thexp_pl.cli.report import report_errors, report_run
-from thexp_pl.cli.subject import SUBCOMMANDS, Subject, choose_subject
-from thexp_pl.errors import UsageError
-from thexp_pl.loggers import RunLogger, find_run_logger
-from thexp_pl.params import BaseParams
-from thexp_pl.params.values import Unread
+from thexp_pl.cli.facade_commands import check_trainer_options, run_facade
+from thexp_pl.cli.given import given_as, given_by
+from thexp_pl.cli.messages import Messages
+from thexp_pl.cli.module_options import KeepParams, add_recording, follow_params
+from thexp_pl.cli.params_given import GivenParams
+from thexp_pl.cli.parser import RESERVED, RESERVED_FOR_MODULES, Parser, parser_options
+from thexp_pl.cli.refusals import failed_in_one_line, refused_in_one_line
+from thexp_pl.cli.report import report_errors, report_run, save_config
+from thexp_pl.cli.subject import Subject, choose_subject
+from thexp_pl.errors import TrainerError, UsageError
+from thexp_pl.loggers import find_run_logger
 from thexp_pl.record import Experiment
 from thexp_pl.trainer import Trainer
-from thexp_pl.trainer.devices import device_options
+from thexp_pl.trainer.options import listed
 from thexp_pl.trainer.quiet import quiet_lightning
 
 __all__ = ["ThexpCLI"]
-
-# first parts of the flags that LightningCLI and ThexpCLI have, whatever is trained
-RESERVED = frozenset(
-    {
-        *("help", "config", "print_config", "print_completion", "subcommand", "traceback"),
-        *("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler"),
-        *("ckpt_path", "weights_only", "verbose", "return_predictions"),
-        *("trainer_class", "exps_dir", "exp_name", "allow_new"),
-    }
-)
-
-
-class _Parser(LightningArgumentParser):
-    """A LightningArgumentParser that reports a mistake in one line and knows the Params."""
-
-    params: BaseParams | None = None
-    family: list[_Parser] = []  # the main parser and its subcommands'
-
-    def error(self, message: str, ex: Exception | None = None) -> Any:
-        """Print one line and end with code 2."""
-        options = [
-            option
-            for parser in self.family
-            for action in parser._actions
-            for option in action.option_strings
-        ]
-        sys.stderr.write(f"error: {one_line(message, self.params, options)}\n")
-        raise SystemExit(2) from ex
-
-    def add_class_arguments(self, *args: Any, **kwargs: Any) -> Any:
-        """Leave ``params`` out: it is made of the Params' own flags."""
-        return super().add_class_arguments(*args, **self._without_params(kwargs))
-
-    def add_subclass_arguments(self, *args: Any, **kwargs: Any) -> Any:
-        """Leave ``params`` out: it is made of the Params' own flags."""
-        return super().add_subclass_arguments(*args, **self._without_params(kwargs))
-
-    def _without_params(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        skip = {"params"} if self.params is not None else set()
-        return {**kwargs, "skip": {*kwargs.get("skip", ()), *skip}}
 
 
 class ThexpCLI(LightningCLI):
@@ -77,12 +41,16 @@ class ThexpCLI(LightningCLI):
     mistake in the command ends the process with one line on stderr and code 2; ``THEXP_DEBUG=1``
     shows where it came from.
 
+    With ``run=False`` nothing is run: with a module, `trainer`, `model` and `datamodule` are ready
+    for ``cli.trainer.fit(cli.model)``; with a facade, `facade` for ``cli.facade.train()``.
+
     Args:
         model_class: The LightningModule, as in LightningCLI; named by ``--model`` if None.
         datamodule_class: The LightningDataModule, likewise by ``--data``.
         trainer_class: A `thexp_pl.Trainer` subclass, or what LightningCLI takes; a facade is named
             by ``--trainer_class`` if this is None.
-        args: The words to parse; by default those of the command line.
+        args: The words to parse, by default those of the command line; or a dict or Namespace, the
+            configuration itself.
         **kwargs: More of LightningCLI's arguments.
     """
 
@@ -92,22 +60,23 @@ class ThexpCLI(LightningCLI):
         datamodule_class: Any = None,
         *,
         trainer_class: Any = None,
-        args: list[str] | None = None,
+        args: list[str] | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        self.words = list(sys.argv[1:] if args is None else args)
         with report_errors(), quiet_lightning():
-            self.subject: Subject = choose_subject(self.words, model_class, trainer_class)
-            is_facade = self.subject.facade is not None
+            words: Any = sys.argv[1:] if args is None else args
+            is_typed = isinstance(words, (list, tuple))
+            self.given = given_by(words) if is_typed else given_as(words)
+            self.subject: Subject = choose_subject(self.given, model_class, trainer_class)
             self.facade: Trainer | None = None
-            self.new_names: list[str] = []
-            self._parsers: list[LightningArgumentParser] = []
-            if self.subject.params is not None:
-                self.words = params_group.expand_switches(self.words, self.subject.params)
-                if "--allow_new" in self.words:
-                    self.new_names = params_group.new_names(
-                        self.words, self.subject.params, RESERVED
-                    )
+            is_facade, params = self.subject.facade is not None, self.subject.params
+            self._reserved = RESERVED if is_facade else RESERVED_FOR_MODULES
+            self._given_params = None
+            if params is not None:
+                self._given_params = GivenParams(params, self.given, self._reserved)
+            self._parsers: list[Any] = []
+            reserved = None if params is None else self._reserved
+            self._messages = Messages(self.given, self._parsers, reserved)
             kwargs.setdefault("auto_configure_optimizers", not is_facade)
             kwargs.setdefault("seed_everything_default", 0)
             # the run's own config.yaml takes its place: Lightning's would lie beside the runs
@@ -116,51 +85,59 @@ class ThexpCLI(LightningCLI):
                 model_class,
                 datamodule_class,
                 trainer_class=pl.Trainer if is_facade or not trainer_class else trainer_class,
-                parser_class=_Parser,
-                parser_kwargs=_parser_kwargs(kwargs.pop("parser_kwargs", {})),
+                # a class, for jsonargparse makes more of its parsers by itself
+                parser_class=type("Parser", (Parser,), {"explain": self._messages.one_line}),
+                parser_kwargs=parser_options(kwargs.pop("parser_kwargs", {})),
+                args=None if is_typed else words,
                 **kwargs,
             )
 
     # -- flags -----------------------------------------------------------------------------------
 
-    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add Lightning's flags, those of the model or the Params, and those of the record."""
+    def init_parser(self, **kwargs: Any) -> Any:
+        """Make a parser, and remember it."""
+        parser: Any = super().init_parser(**kwargs)
+        parser.has_params = self.subject.params is not None
+        self._parsers.append(parser)
+        return parser
+
+    def setup_parser(self, *args: Any, **kwargs: Any) -> None:
+        """Make the parsers, and call each by the words that lead to it."""
+        super().setup_parser(*args, **kwargs)
+        for name, parser in getattr(self, "_subcommand_parsers", {}).items():
+            parser.prog = f"{self.parser.prog} {name}"
+
+    def add_core_arguments_to_parser(self, parser: Any) -> None:
+        """Add Lightning's flags, those of the record, and those of the model or the Params."""
         if self.subject.facade is None:
             super().add_core_arguments_to_parser(parser)
         else:
             parser.add_lightning_class_args(self.trainer_class, "trainer")
-            defaults = {f"trainer.{key}": value for key, value in self.trainer_defaults.items()}
-            parser.set_defaults(defaults)
-        if self.subject.params is not None:
-            params_group.add_params(parser, self.subject.params, self.new_names, RESERVED)
-            parser.add_argument(
-                "--allow_new", action="store_true", help="Take unknown flags as new parameters."
-            )
-        if self.model_class is None:
-            parser.add_argument(
-                "--trainer_class",
-                type=str,
-                help="The facade Trainer: MODULE:CLASS or FILE.py:CLASS.",
-            )
-        parser.add_argument(
-            "--exps_dir", type=str, default="./experiment", help="The folder for recorded runs."
-        )
-        parser.add_argument("--exp_name", type=str, help="The experiment that the run belongs to.")
-
-    def init_parser(self, **kwargs: Any) -> Any:
-        """Make a parser, and tell it of the Params and of the others."""
-        parser: Any = super().init_parser(**kwargs)
-        parser.params, parser.family = self.subject.params, self._parsers
-        self._parsers.append(parser)
-        return parser
+            defaults = {k: v for k, v in self.trainer_defaults.items() if k != "callbacks"}
+            parser.set_defaults({f"trainer.{name}": value for name, value in defaults.items()})
+        params = self.subject.params
+        if params is not None and self._given_params is not None:
+            params_group.add_params(parser, params, self._given_params, self._reserved)
+        run = parser.add_argument_group("What is run, and where it is recorded")
+        if self.subject.is_named:
+            help_text = "The facade Trainer: MODULE:CLASS or FILE.py:CLASS."
+            run.add_argument("--trainer_class", type=str, help=help_text)
+        help_text = "The folder for recorded runs."
+        run.add_argument("--exps_dir", type=str, default="./experiment", help=help_text)
+        run.add_argument("--exp_name", type=str, help="The experiment that the run belongs to.")
+        if params is not None:
+            help_text = "Take unknown flags as new parameters."
+            run.add_argument("--allow_new", action="store_true", help=help_text)
+        parser.show_first(1 if params is None else 2)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse the words, and report environment variables that are nearly flags."""
-        self.config = parser.parse_args(self.words)
-        subcommand = self.config.get("subcommand")
-        if subcommand:
-            for line in unknown_variables(subcommand, self._subcommand_parsers[subcommand]):
-                sys.stderr.write(f"warning: {line}\n")
+        """Parse what was given, and report environment variables that are nearly flags."""
+        for line in self._messages.unknown_variables():
+            _warn(line)
+        if args is None:
+            self.config = parser.parse_args(self.given.retyped())
+        else:
+            self.config = parser.parse_object(args)
 
     def _parse_ckpt_path(self) -> None:
         if self.subject.facade is None:  # a facade's settings lie beneath the flags already
@@ -173,16 +150,19 @@ class ThexpCLI(LightningCLI):
         if self.subject.note:
             print(self.subject.note)  # noqa: T201 - what the command prints
         params = self.subject.params
-        if params is None:
+        if params is None or self._given_params is None:
             return
         default_epoch = params.get("epoch")
-        params_group.read_params(params, self._chosen(), self.new_names)
-        limit = self._chosen("trainer").get("max_epochs")
+        params_group.read_params(params, self._given_params, self._chosen())
+        trainer = self._chosen("trainer")
+        limit = trainer.get("max_epochs")
         if limit is not None and default_epoch is not None:
-            by_flag = any(word.partition("=")[0] == "--epoch" for word in self.words)
-            if by_flag or params["epoch"] not in (default_epoch, limit):
+            epoch = self.given.find("epoch")
+            is_flag = epoch is not None and (epoch.word is not None or epoch.is_variable)
+            if is_flag or params["epoch"] not in (default_epoch, limit):
                 raise UsageError("--epoch and --trainer.max_epochs are the same; give one of them")
-            params["epoch"] = limit
+            params["epoch"] = self._chosen()["epoch"] = limit
+            trainer["max_epochs"] = None
 
     def _add_instantiators(self) -> None:
         if self.subject.facade is not None:
@@ -210,38 +190,50 @@ class ThexpCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Make the Lightning Trainer and the model; of a facade, its run as well."""
-        if self.subject.facade is None:
-            super().instantiate_classes()
-            return
-        self.config_init = self.parser.instantiate_classes(self.config)
+        with refused_in_one_line(ValueError, TypeError, RuntimeError, ImportError):
+            if self.subject.facade is None:
+                super().instantiate_classes()
+            else:
+                self.config_init = self.parser.instantiate_classes(self.config)
+                self._make_facade(self.subject.facade)
+        if self.facade is not None:
+            self._begin(self.facade)
+        experiment = self._experiment()
+        if experiment is not None:
+            parser = self._parser(self.subcommand)
+            save_config(experiment, parser.dump(self._chosen(), skip_none=False))
+
+    def _make_facade(self, facade: type[Trainer]) -> None:
         options = dict(self._get(self.config_init, "trainer"))
-        self.facade = self.subject.facade(self.subject.params, **options)
-        self.facade.initial_exp(self._chosen("exps_dir"), self._chosen("exp_name"))
-        self.trainer, self.model = self.facade.lightning_trainer, self.facade.module
+        keys = self._parser(self.subcommand).callback_keys
+        more = [self._get(self.config_init, key) for key in keys]
+        always = listed(self.trainer_defaults.get("callbacks"))
+        options["callbacks"] = [*listed(options["callbacks"]), *more, *always]
+        self.facade = facade(self.subject.params, **options)
+        check_trainer_options(self.facade, options)
+
+    def _begin(self, facade: Trainer) -> None:
+        try:
+            facade.initial_exp(self._chosen("exps_dir"), self._chosen("exp_name"))
+        except BaseException:
+            with suppress(TrainerError):  # it had not come to a run
+                report_run(facade.experiment)
+            raise
+        self.trainer, self.model = facade.lightning_trainer, facade.module
         self.datamodule = None
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[pl.Callback]) -> Any:
         """Add what records and saves, unless the configuration names its own."""
-        chosen, wanted = self._chosen(), config.get("logger")
-        loggers = wanted if isinstance(wanted, list) else [wanted] if wanted else []
-        loggers = [one for one in loggers if one is not True]
-        if wanted is not False and not any(isinstance(one, RunLogger) for one in loggers):
-            name = chosen["exp_name"] or type(self.model).__name__
-            loggers.append(RunLogger(chosen["exps_dir"], name))
-        config["logger"] = loggers or wanted
-        if self.subject.params is not None:
-            _follow_params(config, self.subject.params)
-        given = config.get("callbacks") or []
-        given = given if isinstance(given, list) else [given]
-        has_saver = any(isinstance(one, Checkpoint) for one in given)
-        if config.get("enable_checkpointing") is not False and not has_saver:
-            callbacks = [SaverCallback(), *callbacks]
-        if not any(isinstance(one, MeterCallback) for one in given):
-            callbacks = [MeterCallback(), *callbacks]
-        trainer = super()._instantiate_trainer(config, callbacks)
+        name = self._chosen("exp_name") or type(self.model).__name__
+        added = add_recording(config, self._chosen("exps_dir"), name)
+        params = self.subject.params
+        if params is not None:
+            follow_params(config, params)
+            added.append(KeepParams(params))
+        trainer = super()._instantiate_trainer(config, [*added, *callbacks])
         logger = find_run_logger(trainer)
-        if logger is not None and self.subject.params is not None:
-            logger.log_hyperparams(self.subject.params.settings())
+        if logger is not None and params is not None:
+            logger.log_hyperparams(params.settings())
         return trainer
 
     # -- running ---------------------------------------------------------------------------------
@@ -251,19 +243,25 @@ class ThexpCLI(LightningCLI):
         if experiment is None:
             super()._run_subcommand(subcommand)
             return
-        config = self._parser(subcommand).dump(self._chosen(), skip_none=False)
-        atomic.write_text(experiment.paths.config, config)
         try:
-            with experiment:
+            with failed_in_one_line(experiment), refused_in_one_line(), experiment:
                 if self.facade is None:
                     super()._run_subcommand(subcommand)
                 else:
                     run_facade(self.facade, subcommand, self._chosen("ckpt_path"))
+        except SystemExit as ending:
+            if isinstance(ending, SIGTERMException):  # Lightning ends with 0, and after ^C with 1
+                raise SystemExit(143) from None
+            if isinstance(ending.__context__, KeyboardInterrupt):
+                raise SystemExit(130) from None
+            raise
         finally:
             report_run(experiment)
 
     def _experiment(self) -> Experiment | None:
         """Give the run's record; None on other ranks, or where the user wants none."""
+        if self.facade is not None:
+            return self.facade.experiment
         logger = find_run_logger(self.trainer)
         return logger.experiment if logger is not None and self.trainer.is_global_zero else None
 
@@ -273,20 +271,6 @@ class ThexpCLI(LightningCLI):
         return config if name is None else config[name]
 
 
-def _follow_params(config: dict[str, Any], params: BaseParams) -> None:
-    """Set the Lightning Trainer's options that Params say as well: the epochs and the device."""
-    if "epoch" in params:
-        config["max_epochs"] = params["epoch"]
-    if "device" in params and not isinstance(params.flat()["device"], Unread):
-        wanted = device_options(params, config)
-        config.update({name: wanted[name] for name in wanted if config[name] == "auto"})
-
-
-def _parser_kwargs(given: dict[str, Any]) -> dict[str, Any]:
-    """Let the parser and each subcommand's read the environment and know no abbreviations."""
-    own = {"allow_abbrev": False, "default_env": True}
-    return {
-        **own,
-        **given,
-        **{name: {**own, **given.get(name, {})} for name in SUBCOMMANDS},
-    }
+@rank_zero_only
+def _warn(line: str) -> None:
+    sys.stderr.write(f"warning: {line}\n")

@@ -1,22 +1,23 @@
 """The entry point of ``thexp-pl``: which command runs, and how errors end it.
 
 Exit codes: 0 done; 1 failed at run time; 2 the command cannot be carried out as written; 130
-interrupted from the keyboard.
+interrupted from the keyboard; 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from thexp_pl import __version__
 from thexp_pl.cli.report import report_errors
 from thexp_pl.errors import UsageError, near_miss
 
-__all__ = ["main"]
+__all__ = ["command_parser", "main"]
 
 _TRAINING = {
     "fit": "train: the built-in demo, --trainer_class MODULE:CLASS, or --model CLASS",
@@ -35,16 +36,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if sys.platform == "win32":
+        sys.stderr.write("error: thexp-pl needs Linux or macOS; on Windows, run it in WSL\n")
+        return 2
     words = list(sys.argv[1:] if argv is None else argv)
-    show_traceback = "--traceback" in words or os.environ.get("THEXP_DEBUG") == "1"
-    words = [word for word in words if word != "--traceback"]
-    if show_traceback:
+    if "--traceback" in words:
+        words.remove("--traceback")
         os.environ["THEXP_DEBUG"] = "1"  # the commands' own parts ask for it there
+    _show_every_character()
     try:
         with report_errors():
-            return _dispatch(words)
+            try:
+                code = _dispatch(words)
+            except SystemExit:
+                sys.stdout.flush()  # here, where a reader that has gone is no error
+                raise
+            sys.stdout.flush()
+            return code
     except KeyboardInterrupt:
-        if show_traceback:
+        if os.environ.get("THEXP_DEBUG") == "1":
             raise
         sys.stderr.write("interrupted\n")
         return 130
@@ -53,20 +63,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _show_every_character() -> None:
+    """Print an escape for what the terminal's encoding does not know, in place of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _dispatch(words: list[str]) -> int:
-    is_training = bool(words) and (
-        words[0] in _TRAINING
-        or (
-            words[0].split("=")[0] in ("-c", "--config")
-            and any(word in _TRAINING for word in words)
-        )
-        or words[0].startswith("--print_completion")
-    )
-    if is_training:
+    if _is_training(words):
         from thexp_pl.cli import training  # imports torch and Lightning
 
         return training.run(words)
-    parser, commands = _parser()
+    parser, commands = command_parser()
     if not words:
         parser.print_help()
         return 2
@@ -79,6 +88,11 @@ def _dispatch(words: list[str]) -> int:
     return int(options.run(options))
 
 
+def _is_training(words: list[str]) -> bool:
+    head = words[0].partition("=")[0] if words else ""
+    return head in _TRAINING or (head in ("-c", "--config") and bool(_TRAINING.keys() & set(words)))
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that reports in one line and knows no abbreviations."""
 
@@ -88,8 +102,13 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
-    from thexp_pl.cli import records
+def command_parser() -> tuple[argparse.ArgumentParser, dict[str, Any]]:
+    """Make the parser of all commands; those that train are there by name alone.
+
+    Returns:
+        The parser, and the parsers of the commands by name.
+    """
+    from thexp_pl.cli import completion, records
 
     parser = _Parser(
         prog="thexp-pl",
@@ -98,8 +117,9 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"thexp-pl {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in _TRAINING.items():
         commands.add_parser(name, help=text, add_help=False)  # `_dispatch` has taken it before
     records.add_parsers(commands)
-    return parser, list(commands.choices)
+    completion.add_parser(commands)
+    return parser, commands.choices

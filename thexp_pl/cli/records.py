@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from thexp_pl.errors import GlobsError, UsageError, near_miss
-from thexp_pl.globs import globs
+from thexp_pl.globvars import globs
 from thexp_pl.record.runs import Run
 from thexp_pl.record.viewer import ExperimentViewer
 

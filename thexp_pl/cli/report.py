@@ -1,30 +1,33 @@
-"""How a command ends: an error in one line, a run with where it is."""
+"""How a command ends: a mistake in one line, a run with where it is."""
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thexp_pl import atomic
 from thexp_pl.errors import ThexpError
 
 if TYPE_CHECKING:
     from thexp_pl.record import Experiment
 
-__all__ = ["report_errors", "report_run"]
+__all__ = ["is_users_own", "report_errors", "report_run", "save_config"]
+
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_STANDARD = str(Path(os.__file__).parent) + os.sep
 
 
 @contextmanager
-def report_errors(show_traceback: bool = False) -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """Turn what the user can mend into one line on stderr and an exit code.
 
-    An exception of the user's own code passes as it is.
-
-    Args:
-        show_traceback: Let everything pass; also by ``THEXP_DEBUG=1``.
+    What passed through the user's own code keeps its traceback; so does everything with
+    ``THEXP_DEBUG=1``.
 
     Raises:
         SystemExit: With the error's exit code.
@@ -32,10 +35,24 @@ def report_errors(show_traceback: bool = False) -> Iterator[None]:
     try:
         yield
     except ThexpError as error:
-        if show_traceback or os.environ.get("THEXP_DEBUG") == "1":
+        if os.environ.get("THEXP_DEBUG") == "1" or is_users_own(error):
             raise
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {' '.join(str(error).splitlines())}\n")
         raise SystemExit(error.exit_code) from None
+
+
+def is_users_own(error: BaseException) -> bool:
+    """Say whether an exception, or what caused it, passed through code that is no library's."""
+    cause = error.__cause__ or error.__context__
+    files = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
+    return not all(_is_library(file) for file in files) or (
+        cause is not None and is_users_own(cause)
+    )
+
+
+def _is_library(file: str) -> bool:
+    is_installed = "site-packages" in file or "dist-packages" in file
+    return is_installed or file.startswith(("<", _PACKAGE, _STANDARD))
 
 
 def report_run(experiment: Experiment) -> None:
@@ -44,3 +61,11 @@ def report_run(experiment: Experiment) -> None:
     shown = experiment.path if path.parts[:2] == ("..", "..") else path
     print(f"run:  {shown}")  # noqa: T201 - what the command prints
     print(f"look: thexp-pl show {experiment.key}")  # noqa: T201
+
+
+def save_config(experiment: Experiment, text: str) -> None:
+    """Write the run's ``config.yaml``; where that fails, the run goes on with a warning."""
+    try:
+        atomic.write_text(experiment.paths.config, text)
+    except OSError as error:
+        sys.stderr.write(f"warning: cannot write {str(experiment.paths.config)!r}: {error}\n")

@@ -8,7 +8,7 @@
     <thexp home>/
       roots/<hash>.json      where a root is
 
-A ``.thexp`` with a ``config.json`` belongs to a project (`thexp_pl.globs`), one with a
+A ``.thexp`` with a ``config.json`` belongs to a project (`thexp_pl.globvars`), one with a
 ``root.json`` to an experiment root; a folder may be both, as the two files are different ones.
 """
 
@@ -25,7 +25,7 @@ from datetime import datetime
 from pathlib import Path
 
 from thexp_pl.errors import RecordError
-from thexp_pl.globs import MARK_FOLDER, thexp_home
+from thexp_pl.globvars import MARK_FOLDER, thexp_home
 from thexp_pl.record.names import shown
 
 __all__ = [
@@ -175,15 +175,19 @@ def make_run_folder(root: Path, experiment: str) -> RunPaths:
     """
     parent = root / experiment
     missing = tuple(path for path in (parent, *parent.parents) if not os.path.lexists(path))
+    refusal: OSError = FileExistsError(errno.EEXIST, f"no free name in {_ATTEMPTS} attempts")
     try:
         for _ in range(_ATTEMPTS):
             key = _new_key()
-            # Another process that failed may take an empty parent away between the two steps.
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 parent.mkdir(parents=True, exist_ok=True)
                 if _made_exclusively(parent / key):
                     return RunPaths(root, experiment, key, (parent / key, *missing))
-        raise FileExistsError(errno.EEXIST, f"no free name in {_ATTEMPTS} attempts")
+            # Another process that failed may take an empty parent away between the two steps;
+            # where it is so each time, as in /proc, no folder can be made.
+            except FileNotFoundError as error:
+                refusal = error
+        raise refusal
     except OSError as error:
         remove_empty(missing)
         raise record_error("make a run's folder under", parent, error) from error
