@@ -8,6 +8,7 @@ import json
 import math
 import pickle
 import re
+import warnings
 import weakref
 
 import numpy as np
@@ -462,3 +463,36 @@ def test_updating_on_cuda_raises_no_synchronisation_and_devices_may_change():
         torch.cuda.set_sync_debug_mode("default")
     average.update({"loss": torch.tensor(0.5)})
     assert average.means() == {"loss": 0.5, "acc": 0.5}
+
+
+def odd_tensors():
+    with warnings.catch_warnings():  # of a prototype, and of quantization that will go
+        warnings.simplefilter("ignore")
+        return {
+            "meta": torch.ones((), device="meta"),
+            "sparse": torch.ones(()).to_sparse(),
+            "compressed": torch.ones(1, 1).to_sparse_csr(),
+            "nested": torch.nested.nested_tensor([torch.ones(2)]),
+            "jagged": torch.nested.nested_tensor([torch.ones(2)], layout=torch.jagged),
+            "quantized": torch.quantize_per_tensor(torch.ones(()), 0.1, 0, torch.quint8),
+        }
+
+
+@pytest.mark.parametrize("together", [*([name] for name in odd_tensors()), [*odd_tensors()]])
+def test_a_tensor_that_cannot_be_averaged_is_kept_and_spoils_no_other(together):
+    odd = {name: tensor for name, tensor in odd_tensors().items() if name in together}
+    average = AvgMeter()
+    for loss in (1.0, 2.0):
+        values = {"loss": torch.tensor(loss), **odd, "acc": torch.tensor(0.5), "lr": 0.1}
+        average.update(values, weight=2)
+    assert average.means() == {"loss": 1.5, "acc": 0.5, "lr": 0.1}
+    assert average.loss == 1.5
+    assert all(average[name] is tensor for name, tensor in odd.items())
+    assert repr(average).startswith("@loss=2.0000(1.5000)  @")
+    assert set(average.state_dict()) == set(values)
+
+
+@pytest.mark.parametrize("name", [1, [1]])
+def test_a_key_that_is_no_name_was_never_counted(name):
+    with pytest.raises(MeterNameError, match="holds nothing yet"):
+        AvgMeter()[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
 import pickle
 import re
@@ -401,3 +402,36 @@ def test_importing_the_console_loads_no_heavy_library() -> None:
         "print(sorted(heavy & set(sys.modules)))",
     )
     assert done.stdout == b"x\n[]\n"
+
+
+class RaisingStream(io.StringIO):
+    """A stand-in for stdout that does not know what it is."""
+
+    def isatty(self) -> bool:
+        raise RuntimeError("what is a terminal?")
+
+    @property
+    def encoding(self) -> str:
+        return "no-such-encoding"
+
+
+def test_a_stream_that_cannot_tell_what_it_is_still_gets_every_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = RaisingStream()
+    monkeypatch.setattr(sys, "stdout", stream)
+    logger = Logger(adddate=False)
+    logger.info("loss", 0.5)
+    logger.inline("1/3")
+    logger.info("损失")
+    assert stream.getvalue() == "loss - 0.5\n1/3\n\\u635f\\u5931\n"
+
+
+def test_a_log_folder_within_a_working_folder_that_is_gone_is_complained_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert Logger().add_log_dir("x") is None
+    assert "no log file can be made in 'x'" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from thexp_pl.errors import GlobsError
-from thexp_pl.globs import find_project, globs
+from thexp_pl.errors import GlobsError, RecordError, UsageError
+from thexp_pl.globvars import find_project, globs
 from thexp_pl.record import Experiment
 
 
@@ -176,20 +177,35 @@ for number in range(10):
     assert len(variables) == 40
 
 
-@pytest.mark.parametrize(
-    "first", ["import thexp_pl.globs", "import thexp_pl.record", "from thexp_pl import globs"]
-)
-def test_globs_is_the_same_whichever_module_was_imported_first(own_home: Path, first: str) -> None:
-    globs.update("global", "a", [1])
-    script = f"""
-{first}
-import thexp_pl
-from thexp_pl import globs
-assert globs["a"] == globs.a == thexp_pl.globs["a"] == [1]
-assert "a" in globs and "b" not in globs
-globs.update("global", "a", 2)
-print(globs.a, globs.glob_fn, globs.list_config(local=False))
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    expected = f"2 {own_home / 'config.json'} {{'global': {{'a': 2}}}}\n"
-    assert done.stdout == expected, done.stderr
+def test_a_file_of_variables_that_is_a_pipe_is_not_waited_for(own_home: Path) -> None:
+    os.mkfifo(own_home / "config.json")
+    script = "from thexp_pl import globs; globs['a']"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    assert b"not a regular file" in done.stderr
+
+
+def test_a_folder_that_leads_to_itself_cannot_be_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".thexp").symlink_to(".thexp")
+    with pytest.raises(GlobsError, match="cannot write the variables"):
+        globs.init(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert find_project() is None
+
+
+def test_in_a_deleted_folder_relative_paths_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    globs.update("global", "a", 1)
+    assert globs.a == 1
+    with pytest.raises(UsageError, match="was deleted"):
+        globs.init()
+    with pytest.raises(RecordError, match="was deleted"):
+        Experiment("exp")
+    monkeypatch.setenv("THEXP_HOME", "home")
+    with pytest.raises(UsageError, match="was deleted"):
+        globs.update("global", "a", 1)

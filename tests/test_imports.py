@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,19 +69,33 @@ def test_a_misspelt_name_is_told_with_the_near_miss() -> None:
 @pytest.mark.parametrize(
     "statements",
     [
-        "from thexp_pl import globs; import thexp_pl.globs",
-        "import thexp_pl.globs; from thexp_pl import globs",
-        "import thexp_pl; thexp_pl.globs; import thexp_pl.globs; from thexp_pl import globs",
+        "from thexp_pl import globs",
+        "from thexp_pl import Experiment, globs",
+        "import thexp_pl.record; from thexp_pl import globs",
+        "import thexp_pl.cli.records; import thexp_pl; globs = thexp_pl.globs",
+        "from thexp_pl import globs; import thexp_pl.globvars; from thexp_pl import globs",
     ],
 )
 def test_globs_is_the_object_in_whatever_order_it_is_imported(statements: str) -> None:
-    code = f"{statements}\nprint(type(globs).__name__, thexp_pl.globs is globs)"
-    if "import thexp_pl" not in statements:
-        code = f"import thexp_pl\n{code}"
+    code = (
+        f"{statements}\n"
+        "globs.update('global', 'os', 'linux')\n"
+        "print(globs.os, globs['os'])\n"
+        "try:\n"
+        "    globs.lr = 5\n"
+        "except AttributeError:\n"
+        "    print('refused')\n"
+    )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    kind, same = ended.stdout.split()
-    assert (kind != "module", same) == (True, "True")
+    assert ended.stdout.split() == ["linux", "linux", "refused"]
+
+
+def test_no_module_has_the_name_of_a_public_object() -> None:
+    package = Path(thexp_pl.__file__).parent
+    modules = {found.name for found in pkgutil.iter_modules([str(package)])}
+
+    assert {name for name in thexp_pl.__all__ if name in modules} == {"rnd"}
 
 
 def test_type_checkers_see_every_public_name() -> None:

@@ -292,3 +292,35 @@ sys.exit(f"imported: {heavy}" if heavy else 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "value", [10**5000, -(10**5000), [10**5000]], ids=["positive", "negative", "in a list"]
+)
+def test_an_int_that_python_will_not_write_in_decimals_still_prints(value):
+    meter = Meter()
+    meter.loss, meter.big = 0.5, value
+    assert repr(meter).startswith("@loss=0.5000  @big=")
+
+
+@pytest.mark.parametrize("name", [1, (1, 2), [1]])
+def test_a_key_that_is_no_name_was_never_stored(name):
+    meter = Meter()
+    meter[7] = "seven"
+    meter.loss = 0.5
+    with pytest.raises(MeterNameError, match="which holds 7, loss"):
+        meter[name]
+    with pytest.raises(MeterNameError, match="did you mean 'loss'"):
+        meter.los  # noqa: B018
+
+
+def test_a_tensor_without_numbers_at_hand_is_written_as_text():
+    meter = Meter()
+    meter.loss = torch.ones(())
+    meter.meta = torch.ones((), device="meta")
+    meter.many = torch.ones(3, device="meta")
+    meter.sparse = torch.ones(3).to_sparse()
+    assert dict(meter.numeral_items()) == {"loss": 1.0}
+    assert not dict(meter.array_items())
+    assert repr(meter).startswith("@loss=1.0000  @meta=tensor(")
+    assert all(isinstance(meter.serialize()[name], str) for name in ("meta", "many", "sparse"))

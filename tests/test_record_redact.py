@@ -127,3 +127,49 @@ def test_the_name_of_an_exception_is_no_secret():
     assert "KeyError: 'learning_rate'" in shown
     assert "TokenError: end of file" in shown
     assert "abcdefgh" not in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--sort_key", "learning_rate", "--learning_rate", "0.1"],
+        ["--sort-key=val_loss", "--monitor", "val_loss"],
+        ["--pad_token", "<pad>", "--text", "a <pad> b"],
+        ["--optim={'monitor_key': 'val_loss'}", "val_loss"],
+        ["--password", "words", "--text", "some words"],
+        ["--api_key", "learning_rate", "--learning_rate=1"],
+    ],
+)
+def test_ordinary_words_stay_readable(command: list[str]) -> None:
+    shown = Redactor().argv(command)
+    secret = command[0] in ("--password", "--api_key")
+    assert shown == ([command[0], REDACTED, *command[2:]] if secret else command)
+
+
+def test_the_names_of_columns_and_tokens_are_no_secrets() -> None:
+    params = {
+        "monitor_key": "val_loss",
+        "early_stopping": "val_loss",
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "mask_token": "[MASK]",
+        "batch_keys": "image",
+    }
+    assert Redactor().tree(params) == params
+    assert Redactor().text("monitor_key = 'val_loss'") == "monitor_key = 'val_loss'"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sort_key", "sk-1234567890"),
+        ("pad_token", "ghp_16C7e42F292c69"),
+        ("api_key", "letmein"),
+        ("hf_token", "letmein"),
+        ("user_password", "letmein"),
+        ("my_secret_key", "letmein"),
+    ],
+)
+def test_a_value_that_could_be_a_secret_goes_all_the_same(name: str, value: str) -> None:
+    assert Redactor().tree({name: value}) == {name: REDACTED}
+    assert value not in Redactor().command(["train.py", f"--{name}", value])

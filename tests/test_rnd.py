@@ -353,3 +353,70 @@ def test_every_cuda_device_is_restored(manager: RndManager) -> None:
     state = rnd.get_state()
     with pytest.warns(UserWarning, match="holds nothing for cuda:0"):
         rnd.set_state({**state, "cuda": []})
+
+
+# states that would be set but not be drawn from
+
+
+def altered(state: dict[str, Any], part: str, key: str, value: object) -> dict[str, Any]:
+    return {**state, part: {**state[part], key: value}}
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("numpy", "pos", 10**9),
+        ("numpy", "pos", 625),
+        ("numpy", "pos", -5),
+        ("numpy", "pos", 1.0),
+        ("numpy", "gauss", "abc"),
+        ("numpy", "gauss", None),
+        ("numpy", "has_gauss", 2),
+        ("numpy", "has_gauss", True),
+        ("numpy", "key", torch.zeros(623, dtype=torch.int64)),
+        ("numpy", "key", torch.zeros(624, 1, dtype=torch.int64)),
+        ("numpy", "key", torch.zeros(624)),
+        ("numpy", "key", [2**32] * 624),
+        ("numpy", "key", [-1] * 624),
+        ("python", "version", 2),
+        ("python", "gauss", "abc"),
+        ("python", "words", [1] * 624),
+        ("python", "words", [1] * 624 + [625]),
+        ("python", "words", [2**32] * 624 + [1]),
+        ("python", "words", torch.ones(625)),
+    ],
+)
+def test_a_state_that_its_library_would_draw_nonsense_from_is_refused_whole(
+    part: str, key: str, value: object
+) -> None:
+    good = rnd.fix_seed(3)
+    expected = draw()
+    rnd.set_state(good)
+    other = rnd.get_state()
+    other["torch"] = torch.Generator().manual_seed(4).get_state()
+    with pytest.raises(CheckpointError, match="no random state") as error:
+        rnd.set_state(altered(other, part, key, value))
+    assert "\n" not in str(error.value)
+    assert draw() == expected
+
+
+@pytest.mark.parametrize("pos", [0, 624])
+def test_numpys_first_and_last_position_are_taken(pos: int) -> None:
+    rnd.set_state(altered(rnd.get_state(), "numpy", "pos", pos))
+    assert rnd.get_state()["numpy"]["pos"] == pos
+
+
+def test_a_folder_that_can_be_no_path_or_lies_in_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no path"):
+        RndManager("a\0")
+    script = f"""
+import os
+from thexp_pl import RndManager
+os.mkdir({str(tmp_path / "gone")!r})
+os.chdir({str(tmp_path / "gone")!r})
+os.rmdir({str(tmp_path / "gone")!r})
+RndManager("states")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "CheckpointError: cannot make states: No such file" in ended.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -263,6 +264,19 @@ def test_what_is_neither_epoch_nor_index_nor_path_is_refused(
         saver.load_checkpoint(which, byindex)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("path", ["a\0", "\ud800", 5, b"a"])
+def test_what_can_be_no_path_is_refused(saver: Saver, path: object) -> None:
+    with pytest.raises(UsageError, match="is no path") as error:
+        saver.load_state_dict(path)  # type: ignore[arg-type]
+    assert repr(path) in in_one_line(error)
+    with pytest.raises(UsageError, match="is no path"):
+        Saver(path)  # type: ignore[arg-type]
+    if isinstance(path, str):
+        for call in (saver.load_checkpoint, saver.checkpoint_info, saver.model_path):
+            with pytest.raises(UsageError, match="is no path"):
+                call(path)
+
+
 def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
@@ -294,6 +308,16 @@ def mistype_the_record(path: Path) -> None:
     beside.write_text(re.sub(r'"order": (\d+)', r'"order": "\1"', beside.read_text()))
 
 
+def rename_the_record(path: Path) -> None:
+    beside = Path(f"{path}.json")
+    beside.write_text(beside.read_text().replace('"_record"', '"_recorf"'))
+
+
+def reorder_the_record(path: Path) -> None:
+    beside = Path(f"{path}.json")
+    beside.write_text(re.sub(r'"order": \d+', '"order": 0', beside.read_text()))
+
+
 def make_the_sidecar_a_list(path: Path) -> None:
     Path(f"{path}.json").write_text("[]")
 
@@ -306,6 +330,8 @@ DAMAGES = [
     truncate_the_sidecar,
     empty_the_record,
     mistype_the_record,
+    rename_the_record,
+    reorder_the_record,
     make_the_sidecar_a_list,
 ]
 
@@ -369,6 +395,43 @@ def test_any_bit_flipped_anywhere_is_noticed(one_checkpoint, data: st.DataObject
     path.write_bytes(flipped)
     with pytest.raises(CheckpointError, match="is damaged: its sha256"):
         saver.load_checkpoint(path)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_any_bit_flipped_in_a_sidecar_is_noticed_or_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    saver = Saver(tmp_path_factory.mktemp("flip"))
+    state, info = {"a": 1}, {"loss": 0.25, "名": [None, "NaN", -0.0, {"deep": 10**30}]}
+    path = saver.save_checkpoint(5, state, info, step=3)
+    beside = Path(f"{path}.json")
+    content = bytearray(beside.read_bytes())
+    place = data.draw(st.integers(0, len(content) * 8 - 1))
+    content[place // 8] ^= 1 << place % 8
+    beside.write_bytes(content)
+    with contextlib.suppress(CheckpointError):
+        assert saver.load_state_dict(path) == (state, info)
+
+
+def test_a_damaged_sidecar_never_makes_rotation_remove_a_newer_checkpoint(tmp_path: Path) -> None:
+    saver = Saver(tmp_path, max_to_keep=2)
+    for epoch in range(2):
+        path = saver.save_checkpoint(epoch, {"epoch": epoch})
+    rename_the_record(path)
+    saver.save_checkpoint(2, {"epoch": 2})
+    saver.save_checkpoint(3, {"epoch": 3})
+    assert names(saver.find_checkpoints()) == ["0000002.ckpt", "0000003.ckpt"]
+    assert path.exists()
+
+
+def test_a_sidecar_from_before_it_held_its_own_hash_still_loads(saver: Saver) -> None:
+    path = saver.save_checkpoint(1, {"a": 1}, {"b": 2})
+    beside = Path(f"{path}.json")
+    content = json.loads(beside.read_bytes())
+    del content["_record"]["sidecar_sha256"]
+    beside.write_text(json.dumps(content))
+    assert saver.load_state_dict(path) == ({"a": 1}, {"b": 2})
 
 
 class Exotic:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -281,6 +283,159 @@ def test_ctrl_c_in_the_middle_of_a_save_stays_one_and_leaves_nothing(tmp_path: P
         saver.save_checkpoint(1, {"a": torch.ones(10), "b": Interrupted()}, replacement=True)
     assert files(tmp_path) == PAIR
     assert saver.load_checkpoint(1) == {"a": 1}
+
+
+# between the opening of a file and its `with`, only the garbage collector can close it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("replacement", [False, True])
+def test_ctrl_c_anywhere_in_a_save_stays_one_and_leaves_nothing_half_made(
+    tmp_path: Path, replacement: bool
+) -> None:
+    n, outcomes = 0, []
+    while True:
+        n += 1
+        saver = Saver(tmp_path / str(n), max_to_keep=1)
+        saver.save_checkpoint(1, state_of(1))
+        count, interrupted = 0, False
+
+        def press(frame: FrameType, event: str, argument: object, n: int = n) -> Any:
+            nonlocal count
+            if not frame.f_code.co_filename.endswith("pair.py"):
+                return None
+            count += 1
+            if count == n:
+                raise KeyboardInterrupt
+            return press
+
+        handles = len([*Path("/dev/fd").iterdir()])
+        tracer = sys.gettrace()
+        sys.settrace(press)
+        try:
+            saver.save_checkpoint(1 if replacement else 2, state_of(2), replacement=replacement)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            sys.settrace(tracer)
+        assert len([*Path("/dev/fd").iterdir()]) == handles, n
+        assert not [name for name in files(saver.dir) if name.startswith(".")], n
+        outcomes.append(loaded_value(saver))
+        if not interrupted:
+            break
+    assert n > 100
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {1, 2}
+
+
+# saving within a save
+
+
+def test_a_signal_handler_that_saves_in_the_midst_of_a_save_is_told_so_at_once(
+    tmp_path: Path,
+) -> None:
+    saver, told = Saver(tmp_path), []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        with pytest.raises(CheckpointError, match="in the midst of another save") as error:
+            Saver(tmp_path / ".." / tmp_path.name).save_keypoint(5, {})
+        told.append(str(error.value))
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        saver.save_checkpoint(1, {"raise": Signalling()})
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert len(told) == 1
+    assert "\n" not in told[0]
+    assert files(tmp_path) == PAIR
+    saver.save_keypoint(5, {})  # it is free again
+    assert len(saver.find_keypoints()) == 1
+
+
+class Signalling:
+    """A value at which a signal comes in."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        signal.raise_signal(signal.SIGUSR1)
+        return (int, ())
+
+
+# reading beside a writer
+
+
+def save_over_and_over(folder: str, max_to_keep: str, replacement: str) -> None:
+    """Save back to back until the parent closes stdin."""
+    saver, epoch = Saver(folder, max_to_keep=int(max_to_keep)), 0
+    print("saving", flush=True)
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        epoch += 1
+        saver.save_checkpoint(
+            7 if replacement else epoch, state_of(epoch), replacement=bool(replacement)
+        )
+
+
+@pytest.mark.parametrize(("max_to_keep", "replacement"), [(1, "yes"), (1, ""), (3, "")])
+def test_a_reader_beside_a_writer_finds_the_newest_whole_one_and_warns_of_nothing(
+    tmp_path: Path, max_to_keep: int, replacement: str
+) -> None:
+    saver = Saver(tmp_path)
+    saver.save_checkpoint(7 if replacement else 0, state_of(0))
+    scenario = ["save_over_and_over", str(tmp_path), str(max_to_keep), replacement]
+    with subprocess.Popen(
+        [sys.executable, __file__, *scenario],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "saving\n"
+        values = [loaded_value(saver) for _ in range(200)]
+        values += [saver.load_checkpoint(-1, byindex=True)["value"] for _ in range(200)]
+        infos = [saver.checkpoint_info(-1, byindex=True) for _ in range(200)]
+        writer.stdin.close()
+        assert writer.wait(60) == 0
+    assert values == sorted(values)
+    assert values[-1] > values[0]
+    assert infos == [{}] * 200
+
+
+def read_only(folder: str) -> None:
+    saver = Saver(folder)
+    path = saver.save_checkpoint(1, {"a": 1})
+    saver.save_checkpoint(2, {"a": 2})
+    os.truncate(saver.dir / "0000002.ckpt", 10)
+    Path(folder).chmod(0o555)
+    if os.getuid() == 0:
+        os.setuid(65534)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert Saver(folder).load_latest_checkpoint() == {"a": 1}
+    assert "0000002.ckpt is damaged" in str(warned[0].message)
+    assert Saver(folder).load_checkpoint(path) == {"a": 1}
+
+
+def shut_the_folder(folder: str) -> None:
+    Saver(folder).save_checkpoint(1, {"a": 1})
+    Path(folder).chmod(0o333)
+    if os.getuid() == 0:
+        os.setuid(65534)
+    with pytest.raises(CheckpointError, match=f"{folder}: Permission denied"):
+        Saver(folder)
+
+
+def remove_the_working_folder(folder: str) -> None:
+    Path(folder).mkdir()
+    os.chdir(folder)
+    Path(folder).rmdir()
+    with pytest.raises(CheckpointError, match=r"^cannot make or read sav: No such file"):
+        Saver("sav")
+
+
+@pytest.mark.parametrize("scenario", ["read_only", "shut_the_folder", "remove_the_working_folder"])
+def test_a_folder_that_may_be_read_is_read_and_one_that_may_not_is_named(scenario: str) -> None:
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)
+        in_own_process(scenario, Path(parent) / "sav")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from thexp_pl.errors import RecordError, UsageError
-from thexp_pl.record import Experiment, ExperimentViewer
+from thexp_pl.record import Experiment, ExperimentViewer, read_metrics
 
 
 def record(root: Path, name: str = "a", **manifest: Any) -> Experiment:
@@ -189,3 +192,45 @@ def one_run(tmp_path: Path) -> Experiment:
     exp = record(tmp_path)
     shutil.copy(exp.paths.manifest, exp.path / "good.json")
     return exp
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    whole = record(tmp_path)
+    names = ("metrics.csv", "notes.json", "journal.jsonl", "run.json", "keycode/a.py")
+    for number, name in enumerate(names):
+        exp = record(tmp_path, f"b{number}", status="running")
+        path = exp.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        if kind == "fifo":
+            os.mkfifo(path)
+        elif kind == "device":
+            path.symlink_to("/dev/zero")
+        else:
+            path.mkdir()
+    script = """
+import sys
+from thexp_pl import ExperimentViewer
+viewer = ExperimentViewer(roots=[sys.argv[1]])
+for key in viewer.list():
+    print(viewer.exp_info(key)["status"], len(viewer.exp_code(key)))
+print(*viewer.backtracking("ckpt"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    *lines, backtracked = done.stdout.splitlines()
+    assert sum(line == "damaged 0" for line in lines) == 1
+    assert len(lines) == len(names) + 1
+    assert whole.key in backtracked
+
+
+def test_a_file_of_lines_that_no_memory_holds_is_refused(tmp_path: Path) -> None:
+    exp = record(tmp_path, status="running")
+    exp.paths.metrics.touch()
+    os.truncate(exp.paths.metrics, 1 << 40)
+    with pytest.raises(RecordError, match=r"metrics\.csv.*larger than"):
+        read_metrics(exp.paths.metrics)
+    assert ExperimentViewer(roots=[tmp_path]).exp_info(exp.key)["metrics"] == {}

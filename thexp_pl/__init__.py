@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` do
     from thexp_pl.cli.lightning_cli import ThexpCLI as ThexpCLI
     from thexp_pl.console import Logger as Logger
     from thexp_pl.errors import ThexpError as ThexpError
-    from thexp_pl.globs import globs as globs
+    from thexp_pl.globvars import globs as globs
     from thexp_pl.loggers import RunLogger as RunLogger
     from thexp_pl.meter import AvgMeter as AvgMeter
     from thexp_pl.meter import Meter as Meter
@@ -30,7 +30,8 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` do
 
 __version__ = "0.1.0"
 
-# public name -> the module that owns it; a module that is itself public names nothing
+# public name -> the module that owns it; a module that is itself public names nothing. No module
+# has a public object's name: importing it would put the module in the object's place.
 _HOMES = {
     "AvgMeter": "meter",
     "BaseParams": "params",
@@ -45,7 +46,7 @@ _HOMES = {
     "ThexpCLI": "cli.lightning_cli",
     "ThexpError": "errors",
     "Trainer": "trainer",
-    "globs": "globs",
+    "globs": "globvars",
     "rnd": "",
 }
 

@@ -8,6 +8,7 @@ system the last step would be a copy, which a kill can cut in half.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from thexp_pl.jsonable import dumps, loads
 
-__all__ = ["read_json", "write_bytes", "write_json", "write_text"]
+__all__ = ["flush_folder", "read_bytes", "read_json", "write_bytes", "write_json", "write_text"]
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -42,7 +43,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -71,6 +72,33 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_bytes(path, dumps(value, indent=2) + b"\n")
 
 
+def read_bytes(path: str | os.PathLike[str], *, limit: int) -> bytes:
+    """Read a regular file; a pipe or a device, which may never end, is refused at once.
+
+    Args:
+        path: The file; a symbolic link is followed.
+        limit: The most bytes it may have.
+
+    Returns:
+        Its content.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file.
+        ValueError: It is larger than `limit`.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        file = stack.enter_context(os.fdopen(descriptor, "rb", closefd=False))
+        data = file.read(limit + 1) if facts.st_size <= limit else b""
+    if max(len(data), facts.st_size) > limit:
+        raise ValueError(f"larger than {limit} bytes")
+    return data
+
+
 def read_json(path: str | os.PathLike[str], *, limit: int = 64 << 20) -> Any:
     """Read a file of strict JSON, whoever wrote it.
 
@@ -82,18 +110,19 @@ def read_json(path: str | os.PathLike[str], *, limit: int = 64 << 20) -> Any:
         The value.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is no regular file.
         ValueError: It is larger than `limit` or not strict JSON in UTF-8.
     """
-    with Path(path).open("rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise ValueError(f"larger than {limit} bytes")
-    return loads(data)
+    return loads(read_bytes(path, limit=limit))
 
 
-def _flush_folder(folder: Path) -> None:
-    # Some file systems cannot flush a folder; the file itself is safe by then.
+def flush_folder(folder: Path) -> None:
+    """Have the disk keep the names given and taken in a folder so far.
+
+    Args:
+        folder: The folder. Where its file system cannot flush one, nothing happens: the files
+            themselves are safe by then.
+    """
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

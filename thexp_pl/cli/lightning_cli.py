@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytorch_lightning as pl
+from jsonargparse import ActionConfigFile
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, _InstantiatorFn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
@@ -77,6 +78,8 @@ class ThexpCLI(LightningCLI):
             self._parsers: list[Any] = []
             reserved = None if params is None else self._reserved
             self._messages = Messages(self.given, self._parsers, reserved)
+            # a class, for jsonargparse makes more of its parsers by itself
+            self._parser_class = type("Parser", (Parser,), {"explain": self._messages.one_line})
             kwargs.setdefault("auto_configure_optimizers", not is_facade)
             kwargs.setdefault("seed_everything_default", 0)
             # the run's own config.yaml takes its place: Lightning's would lie beside the runs
@@ -85,8 +88,6 @@ class ThexpCLI(LightningCLI):
                 model_class,
                 datamodule_class,
                 trainer_class=pl.Trainer if is_facade or not trainer_class else trainer_class,
-                # a class, for jsonargparse makes more of its parsers by itself
-                parser_class=type("Parser", (Parser,), {"explain": self._messages.one_line}),
                 parser_kwargs=parser_options(kwargs.pop("parser_kwargs", {})),
                 args=None if is_typed else words,
                 **kwargs,
@@ -95,8 +96,11 @@ class ThexpCLI(LightningCLI):
     # -- flags -----------------------------------------------------------------------------------
 
     def init_parser(self, **kwargs: Any) -> Any:
-        """Make a parser, and remember it."""
-        parser: Any = super().init_parser(**kwargs)
+        """Make a parser of our class, which Lightning 2.5 cannot be told, and remember it."""
+        kwargs.setdefault("dump_header", [f"pytorch_lightning=={pl.__version__}"])
+        parser: Any = self._parser_class(**kwargs)
+        help_text = "A configuration file in YAML or JSON."
+        parser.add_argument("-c", "--config", action=ActionConfigFile, help=help_text)
         parser.has_params = self.subject.params is not None
         self._parsers.append(parser)
         return parser

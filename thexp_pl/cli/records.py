@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from thexp_pl.errors import GlobsError, UsageError, near_miss
+from thexp_pl.errors import GlobsError, RecordError, UsageError, near_miss
 from thexp_pl.globvars import globs
+from thexp_pl.record.names import escaped
 from thexp_pl.record.runs import Run
 from thexp_pl.record.viewer import ExperimentViewer
 
@@ -139,13 +141,14 @@ def run_config(arguments: argparse.Namespace) -> int:
     if arguments.list:
         for variables in _levels(arguments.level).values():
             for name, value in variables.items():
-                _print(f"{name}={_value_text(value)}")
+                _print(escaped(f"{name}={_value_text(value)}"))
     elif arguments.unset is not None:
         globs.unset(arguments.level or "local", arguments.unset)
     elif arguments.value is not None:
         globs.update(arguments.level or "local", arguments.name, _typed(arguments.value))
     else:
-        _print(_value_text(_lookup(arguments.level, arguments.name)))
+        text = _value_text(_lookup(arguments.level, arguments.name))
+        _print(escaped(text) if sys.stdout.isatty() else text)  # a script gets it as it is
     return 0
 
 
@@ -155,7 +158,7 @@ def _add(
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
     )
-    parser.set_defaults(run=function)
+    parser.set_defaults(run=lambda arguments: _printing(function, arguments))
     return parser
 
 
@@ -201,6 +204,25 @@ def _typed(text: str) -> Any:
 
 def _value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _printing(function: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    if sys.stdout is None:
+        raise RecordError("cannot print: the standard output is closed; leave it open")
+    try:
+        code = function(arguments)
+        sys.stdout.flush()
+    except (BrokenPipeError, RecordError):  # `main` knows what they mean
+        raise
+    except OSError as error:
+        if error.filename is not None:  # the fault of a file, not of the output
+            raise
+        # Python would try to print the rest again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise RecordError(
+            f"cannot print: {error.strerror or error}; send the output elsewhere"
+        ) from None
+    return code
 
 
 def _print(text: str) -> None:

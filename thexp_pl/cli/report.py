@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -60,7 +62,16 @@ def report_run(experiment: Experiment) -> None:
     path = Path(os.path.relpath(experiment.path))
     shown = experiment.path if path.parts[:2] == ("..", "..") else path
     print(f"run:  {shown}")  # noqa: T201 - what the command prints
-    print(f"look: thexp-pl show {experiment.key}")  # noqa: T201
+    print(f"look: {_program()} show {experiment.key}")  # noqa: T201
+
+
+def _program() -> str:
+    """Give the words that call ``thexp-pl`` from here: its environment may not be on PATH."""
+    found = shutil.which("thexp-pl")
+    called = Path(sys.argv[0])
+    if called.name != "thexp-pl":
+        return "thexp-pl" if found else f"{shlex.quote(sys.executable)} -m thexp_pl"
+    return "thexp-pl" if found and called.samefile(found) else shlex.quote(str(called))
 
 
 def save_config(experiment: Experiment, text: str) -> None:

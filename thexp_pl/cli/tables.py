@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from thexp_pl.record.names import escaped
 from thexp_pl.record.runs import Run
 
 __all__ = ["flat", "print_run", "print_runs", "printable"]
@@ -23,7 +24,6 @@ __all__ = ["flat", "print_run", "print_runs", "printable"]
 _PIPE_WIDTH = 100_000
 _MAX_CELL = 500
 _MAX_FILES = 200
-_JOINERS = "\u200d"  # holds emoji together; all other unprintable characters are escaped
 _STYLES = {
     "running": "cyan",
     "finished": "green",
@@ -122,11 +122,7 @@ def printable(text: str) -> str:
     >>> printable("a\\x1b[31mb\\n")
     'a\\\\x1b[31mb\\\\n'
     """
-    short = text if len(text) <= _MAX_CELL else text[:_MAX_CELL] + "…"
-    return "".join(
-        letter if letter.isprintable() or letter in _JOINERS else repr(letter)[1:-1]
-        for letter in short
-    )
+    return escaped(text if len(text) <= _MAX_CELL else text[:_MAX_CELL] + "…")
 
 
 def _console() -> Console:

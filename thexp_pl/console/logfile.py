@@ -32,13 +32,13 @@ class LogFiles:
         """
         from pathlib import Path  # costs milliseconds that a console without files need not pay
 
-        folder = Path(folder).absolute()
-        for file in self._files:
-            if file.mine and file.path.parent == folder:
-                return file.path
         try:
+            folder = Path(folder).absolute()
+            for file in self._files:
+                if file.mine and file.path.parent == folder:
+                    return file.path
             path = _claim(folder)
-        except (OSError, ValueError) as error:  # ValueError: NUL in the name
+        except (OSError, ValueError) as error:  # no working folder; a NUL in the name
             complain(f"no log file can be made in {str(folder)!r} ({error}); training goes on")
             return None
         self._files.append(_LogFile(path))

@@ -109,7 +109,7 @@ def terminal_of(stream: TextIO) -> Terminal | None:
         if not stream.isatty():
             return None
         device = os.fstat(stream.fileno()).st_rdev
-    except (OSError, ValueError, AttributeError):
+    except Exception:  # noqa: BLE001 - whatever stands in for stdout
         return None
     return _terminals.setdefault(device, Terminal())
 
@@ -169,8 +169,11 @@ def _encodable(text: str, stream: TextIO) -> str:
     """Replace what the stream's encoding has no bytes for by escapes."""
     if text.isascii():
         return text
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    except Exception:  # noqa: BLE001 - an encoding that Python does not know
+        return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any
 
 from thexp_pl.errors import CheckpointError, UsageError
-from thexp_pl.meter.device_sums import DeviceSums, alike
+from thexp_pl.meter.device_sums import DeviceSums, alike, is_real
 from thexp_pl.meter.formats import Formats, text_of
 from thexp_pl.meter.meter import Meter
 from thexp_pl.meter.running import Running
@@ -28,12 +28,12 @@ STATE_FIELDS = tuple(field.name for field in fields(Running) if field.name != "c
 class AvgMeter(Meter):
     """The values of many steps: numbers averaged, everything else as it was last.
 
-    A number is a Python float or int, a numpy scalar, or a tensor or array with one element, of
-    any real dtype. It prints as its last value with the mean beside it, ``0.0165(0.4997)``; a
-    name under which only Python ints arrived prints its last value alone. NaN and inf are
-    counted, ``nan(0.4997, 2 nan)``: the mean shown is that of the finite values, while `means`
-    and reading give NaN or inf, so that whoever watches a metric sees it. Truth values are no
-    numbers.
+    A number is a Python float or int, a numpy scalar, or a tensor or array with one element, of any
+    real dtype; a quantized, sparse, nested or meta tensor is none. It prints as its last value with
+    the mean beside it, ``0.0165(0.4997)``; a name under which only Python ints arrived prints its
+    last value alone. NaN and inf are counted, ``nan(0.4997, 2 nan)``: the mean shown is that of the
+    finite values, while `means` and reading give NaN or inf, so that whoever watches a metric sees
+    it. Truth values are no numbers.
 
     Updating never waits for a device, keeps no autograd graph and holds on to no number that the
     caller may later change in place. Reading (printing, `means`, attributes, `state_dict`,
@@ -109,8 +109,13 @@ class AvgMeter(Meter):
             self._formats.update(other._formats)
 
     def _add_tensors(self, names: list[str], tensors: list[Any], weight: float) -> None:
-        for (device, dtype, shape), (named, group) in alike(names, tensors).items():
-            if shape.numel() == 1 and self._is_real(dtype):
+        for (device, dtype, layout, shape), (named, group) in alike(names, tensors).items():
+            if (
+                layout is sys.modules["torch"].strided
+                and shape.numel() == 1
+                and device.type != "meta"  # it holds no numbers
+                and self._is_real(dtype)
+            ):
                 row = self._sums.add(device, named, group, weight)
                 for column, name in enumerate(named):
                     self._values[name].place(row, column)
@@ -133,8 +138,7 @@ class AvgMeter(Meter):
     def _is_real(self, dtype: Any) -> bool:
         kind = self._kinds.get(dtype)
         if kind is None:
-            real = not (dtype.is_complex or dtype == sys.modules["torch"].bool)
-            kind = self._kinds[dtype] = NUMBER if real else OTHER
+            kind = self._kinds[dtype] = NUMBER if is_real(dtype) else OTHER
         return kind is NUMBER
 
     def merge(self, other: AvgMeter) -> None:
@@ -204,10 +208,9 @@ class AvgMeter(Meter):
         return means
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._values:
-            raise self._unknown(name)
+        running = super().__getitem__(name)
         self._settle()
-        return _reading(self._values[name])
+        return _reading(running)
 
     def items(self) -> ItemsView[str, Any]:
         """Give the names with their means; with the last value of what is no number."""

@@ -3,36 +3,65 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-__all__ = ["DeviceSums", "alike"]
+__all__ = ["DeviceSums", "alike", "is_real"]
 
 Tensor: TypeAlias = Any  # torch.Tensor; this floor does not import torch
 Device: TypeAlias = Any  # torch.device
 Sums: TypeAlias = tuple[Tensor, Tensor]
-Groups: TypeAlias = dict[tuple[Device, Any, Any], tuple[list[str], list[Tensor]]]
+Likeness: TypeAlias = tuple[Device, Any, Any, Any]  # device, dtype, layout, shape
+Groups: TypeAlias = dict[Likeness, tuple[list[str], list[Tensor]]]
 
 # Updates that are held before they are summed: one tensor of a few numbers each, so a few hundred
 # kilobytes at most, while the work of summing is shared by that many updates.
 HELD = 256
 
 # tensors that agree in these are stacked without any conversion
-LIKENESS = attrgetter("device", "dtype", "shape")
+LIKENESS = attrgetter("device", "dtype", "layout", "shape")
 
 
 def alike(names: list[str], tensors: list[Tensor]) -> Groups:
-    """Sort tensors into groups of one device, dtype and shape, with their names."""
-    found = {*map(LIKENESS, tensors)}
+    """Sort tensors into groups of one device, dtype, layout and shape, with their names."""
+    try:
+        return _grouped(names, tensors, LIKENESS)
+    except (RuntimeError, TypeError):  # a nested tensor has no shape that compares
+        return _grouped(names, tensors, _likeness_but_nested)
+
+
+def _likeness_but_nested(tensor: Tensor) -> Likeness:
+    if tensor.is_nested:
+        return tensor.device, tensor.dtype, None, None
+    device, dtype, layout, shape = LIKENESS(tensor)
+    return device, dtype, layout, shape
+
+
+def _grouped(
+    names: list[str], tensors: list[Tensor], likeness: Callable[[Tensor], Likeness]
+) -> Groups:
+    found = {*map(likeness, tensors)}
     if len(found) == 1:  # as in most steps; then there is nothing to sort
         return {found.pop(): (names, tensors)}
     groups: Groups = {}
     for name, tensor in zip(names, tensors, strict=True):
-        named, group = groups.setdefault(LIKENESS(tensor), ([], []))
+        named, group = groups.setdefault(likeness(tensor), ([], []))
         named.append(name)
         group.append(tensor)
     return groups
+
+
+def is_real(dtype: Any) -> bool:
+    """Say whether tensors of a dtype hold numbers that can be summed."""
+    torch = sys.modules["torch"]
+    if dtype.is_complex or dtype == torch.bool:
+        return False
+    try:  # no property tells bits, quantized and packed numbers from others
+        torch.empty((), dtype=dtype, device="cpu").to(torch.float64)
+    except (RuntimeError, TypeError):
+        return False
+    return True
 
 
 class DeviceSums:

@@ -21,7 +21,10 @@ def first_line(value: object) -> str:
     >>> first_line("one"), first_line("one\\ntwo")
     ('one', 'one...')
     """
-    text = str(value.detach() if is_tensor(value) else value)  # type: ignore[attr-defined]
+    try:
+        text = str(value.detach() if is_tensor(value) else value)  # type: ignore[attr-defined]
+    except ValueError:  # Python refuses to write ints of more than 4300 decimal digits
+        text = hex(value) if isinstance(value, int) else object.__repr__(value)
     lines = text.splitlines() or [""]
     return lines[0] if len(lines) == 1 else f"{lines[0]}..."
 

@@ -82,14 +82,15 @@ class Meter:
     def __getitem__(self, name: str) -> Any:
         try:
             return self._values[name]
-        except KeyError:
+        except (KeyError, TypeError):  # TypeError: what cannot be a key at all
             raise self._unknown(name) from None
 
     def _unknown(self, name: str) -> MeterNameError:
-        held = textwrap.shorten(", ".join(self._values), 200, placeholder=" ...") or "nothing yet"
+        names = [str(held) for held in self._values]
+        held = textwrap.shorten(", ".join(names), 200, placeholder=" ...") or "nothing yet"
         return MeterNameError(
             f"{name!r} was never stored in this {type(self).__name__}, which holds {held}"
-            f"{near_miss(str(name), self._values)}"
+            f"{near_miss(str(name), names)}"
         )
 
     def __contains__(self, name: object) -> bool:

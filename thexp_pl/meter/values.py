@@ -34,7 +34,15 @@ def is_metric(value: object) -> bool:
 
 def has_many(value: Any) -> bool:
     """Say whether a value is a tensor or an array of other than one element."""
-    return (is_tensor(value) and value.numel() != 1) or (is_array(value) and value.size != 1)
+    if is_tensor(value):
+        return is_dense(value) and bool(value.numel() != 1)
+    return is_array(value) and bool(value.size != 1)
+
+
+def is_dense(tensor: Any) -> bool:
+    """Say whether a tensor has all its numbers at hand: it is not sparse, nested or meta."""
+    strided = tensor.layout is sys.modules["torch"].strided
+    return strided and not (tensor.is_nested or tensor.is_meta)
 
 
 def number_of(value: Any) -> int | float | None:
@@ -45,7 +53,7 @@ def number_of(value: Any) -> int | float | None:
 
     Returns:
         The Python number of a number, of a numpy scalar or of a tensor or array with one element;
-        None for everything else, truth values and complex numbers included.
+        None for everything else: truth values, complex numbers, sparse, nested and meta tensors.
 
     >>> number_of(3), number_of(0.5), number_of(True), number_of("3")
     (3, 0.5, None, None)
@@ -54,9 +62,9 @@ def number_of(value: Any) -> int | float | None:
         return None
     if isinstance(value, Real):
         return int(value) if isinstance(value, Integral) else float(value)
-    if (is_tensor(value) or is_array(value)) and not has_many(value):
-        return number_of(value.item())
-    return None
+    if is_tensor(value):
+        return number_of(value.item()) if is_dense(value) and value.numel() == 1 else None
+    return number_of(value.item()) if is_array(value) and value.size == 1 else None
 
 
 def detached(value: Any) -> Any:
@@ -76,14 +84,14 @@ def plain(value: Any) -> Any:
     Returns:
         None, truth values, numbers (NaN and inf as floats) and text as they are; tensors and
         arrays as nested lists; lists, tuples and dicts likewise, keys as text; of anything else
-        its text.
+        (sparse, nested and meta tensors too) its text.
     """
     if value is None or isinstance(value, (bool, str)):
         return value
     number = number_of(value)
     if number is not None:
         return number
-    if is_tensor(value) or is_array(value):
+    if (is_tensor(value) and is_dense(value)) or is_array(value):
         return plain(value.tolist())
     if isinstance(value, Mapping):
         return {str(key): plain(element) for key, element in value.items()}

@@ -6,9 +6,13 @@ import contextlib
 import os
 from pathlib import Path
 
+from thexp_pl.atomic import read_bytes
+from thexp_pl.errors import RecordError
+
 __all__ = ["AppendFile", "whole_lines"]
 
 _BLOCK = 1 << 16
+_MAX_BYTES = 1 << 30  # more would not fit into the memory of many machines once it is parsed
 
 
 class AppendFile:
@@ -78,10 +82,15 @@ def whole_lines(path: Path) -> list[str]:
         replaced.
 
     Raises:
-        OSError: It is there but cannot be read.
+        OSError: It is there but cannot be read, or is no regular file.
+        RecordError: It is larger than 1 GiB.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, limit=_MAX_BYTES)
     except FileNotFoundError:
         return []
+    except ValueError as error:
+        raise RecordError(
+            f"cannot read {str(path)!r}: {error}; read it line by line instead"
+        ) from None
     return data.decode("utf-8", "replace").split("\n")[:-1]

@@ -13,6 +13,7 @@ from thexp_pl.record import ending, keycode, notes
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.held import HeldParts, Listener
 from thexp_pl.record.names import check_experiment_name, script_name, shown
+from thexp_pl.record.numbers import as_count, as_number
 from thexp_pl.record.paths import RunPaths, as_root, make_run_folder, record_error
 from thexp_pl.record.redact import Redactor
 from thexp_pl.record.run_writer import RunWriter, plain_params
@@ -169,11 +170,16 @@ class Experiment:
             values: Numbers by name, NaN and the infinities included.
 
         Raises:
-            UsageError: A value is no number, or the run was not started or has ended.
+            UsageError: A value, the step or the epoch is no number that can be recorded, or the
+                run was not started or has ended; nothing of this call is recorded.
         """
         writer = self._open_writer("metrics")
         if writer is not None:
-            numbers = {name: _number(name, value) for name, value in values.items()}
+            step, epoch = as_count("step", step), as_count("epoch", epoch)
+            numbers = {
+                self._redactor.name(str(name)): as_number(name, value)
+                for name, value in values.items()
+            }
             self._tolerant(writer.metrics.write, step, epoch, numbers)
 
     def log_event(self, event: str, **facts: Any) -> None:
@@ -193,7 +199,7 @@ class Experiment:
 
     def hold_exp_part(
         self,
-        dir: str,
+        dir: str | os.PathLike[str],
         exts: Iterable[str] = (),
         observe: bool = True,
     ) -> Path:
@@ -212,8 +218,9 @@ class Experiment:
             UsageError: It would be outside the run's folder, or a suffix has no dot.
         """
         part = Path(dir)
-        if not part.parts or part.is_absolute() or ".." in part.parts or "\0" in dir:
-            raise UsageError(f"no part {shown(dir)}: name a folder inside the run, such as 'log'")
+        if not part.parts or part.is_absolute() or ".." in part.parts or "\0" in str(part):
+            name = shown(str(dir))
+            raise UsageError(f"no part {name}: name a folder inside the run, such as 'log'")
         try:
             self._held.hold(self.path / part, exts, observe)
         except OSError as error:
@@ -253,7 +260,7 @@ class Experiment:
         Args:
             text: The note.
         """
-        self._tolerant(notes.add_note, self.paths, self._redactor.text(text))
+        self._tolerant(notes.add_note, self.paths, self._redactor.text(str(text)))
 
     def tag(self, *tags: str) -> None:
         """Add tags to the run, also after its end.
@@ -261,7 +268,7 @@ class Experiment:
         Args:
             *tags: The tags; those that it has already stay once.
         """
-        self._tolerant(notes.add_tags, self.paths, *tags)
+        self._tolerant(notes.add_tags, self.paths, *(self._redactor.text(str(tag)) for tag in tags))
 
     def _open_writer(self, what: str) -> RunWriter | None:
         if os.getpid() != self._pid:  # a loader's worker: its parent records
@@ -284,13 +291,3 @@ class Experiment:
                 self._tolerant(writer.add_event, change.mode, facts)
             for listener in self._held.listeners(change):
                 self._tolerant(listener, change.path, change.mode)
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise UsageError(
-            f"the metric {shown(name)} is {shown(str(value))}, a {type(value).__name__}: give a"
-            " number, or a tensor of one element"
-        ) from None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from thexp_pl.atomic import write_text
+from thexp_pl.atomic import read_bytes, write_text
 
 __all__ = ["read_sources", "source_of", "write_source"]
 
 _SUFFIX = ".py"
 _MAX_STEM_BYTES = 200
+_MAX_BYTES = 16 << 20
 
 
 def source_of(member: Any) -> tuple[str, str]:
@@ -59,9 +61,12 @@ def read_sources(folder: Path) -> dict[str, str]:
         folder: Where the run keeps its sources.
 
     Returns:
-        The sources by name; none where there is no such folder.
+        The sources by name; none where there is no such folder. What cannot be read, or is no
+        regular file, is passed over.
     """
-    return {
-        path.name.removesuffix(_SUFFIX): path.read_text("utf-8", "replace")
-        for path in sorted(folder.glob(f"*{_SUFFIX}"))
-    }
+    sources = {}
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        with contextlib.suppress(OSError, ValueError):
+            text = read_bytes(path, limit=_MAX_BYTES).decode("utf-8", "replace")
+            sources[path.name.removesuffix(_SUFFIX)] = text
+    return sources

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
@@ -10,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from thexp_pl.atomic import read_json
-from thexp_pl.record.names import shown
+from thexp_pl.jsonable import to_jsonable
+from thexp_pl.record.names import cut, shown
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.process import process_identity
 from thexp_pl.record.redact import Redactor
 
-__all__ = ["SCHEMA", "cause_of", "new_manifest", "now_text", "read_manifest"]
+__all__ = ["SCHEMA", "cause_of", "kept_params", "new_manifest", "now_text", "read_manifest"]
 
 SCHEMA = 1
 _MAX_BYTES = 16 << 20
+_MAX_MESSAGE = 10_000
+_MAX_TEXT = 100_000  # characters of one text among the parameters
+_MAX_PARAMS = 4 << 20  # characters of all parameters as JSON
 _PACKAGES = ("thexp-pl", "torch", "pytorch-lightning")
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "key": str,
@@ -92,10 +97,47 @@ def cause_of(
     """
     cause: dict[str, str] = {}
     if exception is not None:
-        cause = {"type": _kind(exception), "message": redactor.text(_message(exception))}
+        cause = {
+            "type": _kind(exception),
+            "message": redactor.text(cut(_message(exception), _MAX_MESSAGE)),
+        }
     if signal_name is not None:
         cause["signal"] = signal_name
     return cause or None
+
+
+def kept_params(params: Any) -> dict[str, Any]:
+    """Make of parameters what a manifest can hold: what is too large gives way to a note.
+
+    Args:
+        params: The parameters by name.
+
+    Returns:
+        JSON values by name: a long text without its middle, and a note in place of a parameter
+        that would make the manifest too large to be read again.
+    """
+    kept: dict[str, Any] = {}
+    left = _MAX_PARAMS
+    for name, value in to_jsonable(params).items():
+        short = _shortened(value)
+        size = len(name) + len(json.dumps(short, indent=2))
+        if size > left:
+            short = f"… (left out: {size:,} characters of JSON)"
+            size = len(name) + len(short)
+        if size > left:
+            kept["…"] = f"{len(params) - len(kept):,} more parameters left out"
+            break
+        left -= size
+        kept[name] = short
+    return kept
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str):
+        return cut(value, _MAX_TEXT)
+    if isinstance(value, dict):
+        return {name: _shortened(item) for name, item in value.items()}
+    return [_shortened(item) for item in value] if isinstance(value, list) else value
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

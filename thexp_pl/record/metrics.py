@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from thexp_pl.record.append import AppendFile, whole_lines
+from thexp_pl.record.numbers import as_count, as_number
 from thexp_pl.record.summary import MetricsSummary
 
 __all__ = ["MetricColumns", "MetricsWriter", "read_metrics"]
@@ -54,16 +55,17 @@ class MetricsWriter:
         Args:
             step: The step, counted from 0, or None.
             epoch: The epoch, counted from 0, or None.
-            values: The metrics by name; anything that `float` takes.
+            values: The metrics by name.
 
         Raises:
-            TypeError: A value is no number.
-            ValueError: A value is no number.
+            UsageError: A value, the step or the epoch is no number; nothing of it is kept.
             OSError: An earlier flush failed; these rows are kept all the same.
         """
-        numbers = {str(name): float(value) for name, value in values.items()}
+        # All of it here: a row that cannot be written would take those that wait with it.
+        numbers = {str(name): as_number(name, value) for name, value in values.items()}
+        call = (as_count("step", step), as_count("epoch", epoch), time.time(), numbers)
         with self._lock:
-            self._pending.append((_whole(step), _whole(epoch), time.time(), numbers))
+            self._pending.append(call)
             self._rows += len(numbers)
             self.summary.add(numbers)
             fault, self._fault = self._fault, None
@@ -200,10 +202,6 @@ def read_metrics(path: Path) -> MetricColumns:
         columns.name.append(names[spelt])
         columns.value.append(number)
     return columns
-
-
-def _whole(count: int | None) -> int | None:
-    return None if count is None else int(count)  # a tensor or a float would not read back
 
 
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}

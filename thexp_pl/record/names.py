@@ -8,9 +8,10 @@ from pathlib import Path
 
 from thexp_pl.errors import ExperimentNameError
 
-__all__ = ["check_experiment_name", "script_name", "shown"]
+__all__ = ["check_experiment_name", "cut", "escaped", "script_name", "shown"]
 
 _MAX_NAME_BYTES = 255
+_JOINERS = "\u200d"  # holds emoji together; all other unprintable characters are escaped
 
 
 def check_experiment_name(name: str) -> str:
@@ -88,3 +89,40 @@ def shown(text: str, limit: int = 80) -> str:
     """
     short = text if len(text) <= limit else f"{text[: limit // 2]}…{text[-limit // 4 :]}"
     return repr(short)
+
+
+def escaped(text: str) -> str:
+    """Escape what a terminal would obey.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        One line without control characters.
+
+    >>> escaped("a\\x1b[31mb\\n")
+    'a\\\\x1b[31mb\\\\n'
+    """
+    return "".join(
+        letter if letter.isprintable() or letter in _JOINERS else repr(letter)[1:-1]
+        for letter in text
+    )
+
+
+def cut(text: str, limit: int) -> str:
+    """Leave out the middle of a text that is too long to be kept, and say so.
+
+    Args:
+        text: The text.
+        limit: The most characters of it that are kept.
+
+    Returns:
+        The text, with a note where something was left out.
+
+    >>> cut("abcdefgh", 4)
+    'ab… (4 characters left out) …gh'
+    """
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}… ({len(text) - 2 * half:,} characters left out) …{text[-half:]}"

@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from thexp_pl.atomic import read_json, write_json
+from thexp_pl.atomic import read_json, write_bytes
+from thexp_pl.errors import RecordError
+from thexp_pl.jsonable import dumps
 from thexp_pl.record.manifest import now_text
 from thexp_pl.record.paths import RunPaths
 
@@ -48,6 +50,7 @@ def add_note(paths: RunPaths, text: str) -> None:
 
     Raises:
         OSError: It cannot be written.
+        RecordError: What is there is damaged; it is left as it is.
     """
     with _changing(paths) as kept:
         kept["notes"].append({"time": now_text(), "text": text})
@@ -62,6 +65,7 @@ def add_tags(paths: RunPaths, *tags: str) -> None:
 
     Raises:
         OSError: They cannot be written.
+        RecordError: What is there is damaged; it is left as it is.
     """
     with _changing(paths) as kept:
         kept["tags"] += [tag for tag in dict.fromkeys(tags) if tag not in kept["tags"]]
@@ -78,6 +82,23 @@ def _changing(paths: RunPaths) -> Iterator[dict[str, Any]]:
     import filelock  # 70 ms
 
     with filelock.FileLock(paths.notes_lock, timeout=_LOCK_SECONDS):
-        kept = read_notes(paths)
+        kept = _kept(paths)
         yield kept
-        write_json(paths.notes, {"schema": 1, **kept})
+        data = dumps(kept, indent=2) + b"\n"
+        if len(data) > _MAX_BYTES:  # it could not be read again
+            raise RecordError(f"{str(paths.notes)!r} would be larger than {_MAX_BYTES} bytes")
+        write_bytes(paths.notes, data)
+
+
+def _kept(paths: RunPaths) -> dict[str, Any]:
+    """Read all that is there, for writing it again: unlike a reader, it passes nothing over."""
+    fault = "not an object with a list of tags and a list of notes"
+    try:
+        found = read_json(paths.notes, limit=_MAX_BYTES)
+    except FileNotFoundError:
+        return {"schema": 1, "tags": [], "notes": []}
+    except ValueError as error:
+        found, fault = None, str(error)
+    if not isinstance(found, dict) or found | read_notes(paths) != found:
+        raise RecordError(f"{str(paths.notes)!r} is damaged: {fault}; mend it by hand")
+    return found

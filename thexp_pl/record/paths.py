@@ -139,7 +139,13 @@ def as_root(root: str | os.PathLike[str]) -> Path:
             f"the experiment root {shown(text)} cannot be a folder; give a path such as"
             " './experiment'"
         )
-    return Path(os.path.abspath(text))  # noqa: PTH100 - Path.absolute keeps `..`
+    try:
+        return Path(os.path.abspath(text))  # noqa: PTH100 - Path.absolute keeps `..`
+    except FileNotFoundError:
+        raise RecordError(
+            f"the experiment root {shown(text)} is below the working directory, which was deleted:"
+            " change to another, or give an absolute path"
+        ) from None
 
 
 def record_error(deed: str, path: Path, error: OSError) -> RecordError:

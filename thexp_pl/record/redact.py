@@ -1,10 +1,10 @@
 """Keeps secrets out of a record: what is named like one is replaced before anything is written.
 
 A name is a secret's when it holds password, passphrase, secret or credential, or has a word that
-ends in key, token or pwd: ``API_KEY``, ``hf_token``, ``--db-password``, ``accessToken``. The name
-of an exception is none (``KeyError``). A number
-under a key or token that is a size or a count (``max_tokens=512``, ``key_dim=64``) is none, nor is
-the shell's ``PWD``.
+ends in key, token or pwd: ``API_KEY``, ``hf_token``, ``--db-password``, ``accessToken``. None are:
+the name of an exception (``KeyError``), a number under a key or token that is a size or a count
+(``max_tokens=512``, ``key_dim=64``), an ordinary word under one that nothing marks as an access
+(``sort_key=val_loss``, ``pad_token=<pad>``, but not ``api_key=letmein``), and the shell's ``PWD``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,22 @@ from typing import Any
 __all__ = ["REDACTED", "Redactor", "is_secret_name"]
 
 REDACTED = "<redacted>"
-_MIN_KNOWN = 6  # shorter values would be found in half of all texts
+_MIN_KNOWN = 8  # shorter values would be found in half of all texts
 _ALWAYS = re.compile(r"passw(or)?d|passphrase|secret|credential", re.IGNORECASE)
 _LAST = re.compile(r"(key|token|pwd)s?$")
 _FOLDERS = frozenset(["PWD", "OLDPWD"])
 _MEASURES = frozenset(
     ["max", "min", "num", "n", "count", "total", "size", "dim", "len", "length", "limit", "id"]
 )
+_ACCESS = frozenset(
+    [
+        *("access", "api", "auth", "aws", "bearer", "bot", "client", "deploy", "gcp", "gh", "git"),
+        *("github", "gitlab", "hf", "hub", "huggingface", "jwt", "login", "openai", "private"),
+        *("refresh", "service", "session", "ssh", "user", "wandb"),
+    ]
+)
+_PLAIN_KEY = re.compile(r"[a-z0-9][_-](key|token)s?$", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]+(_+[A-Za-z]+)*|<[/|]?[A-Za-z_]+[/|]?>|\[[A-Za-z_]+\]")
 _WORD_BORDER = re.compile(r"[^0-9A-Za-z]+|(?<=[a-z0-9])(?=[A-Z])")
 # The lengths are bounded so that a long text without any of this is passed over in linear time.
 _ASSIGNMENT = re.compile(
@@ -44,7 +53,7 @@ def is_secret_name(name: str, value: object = "") -> bool:
 
     Args:
         name: The name of a parameter, an argument or an environment variable.
-        value: What it holds; a number may clear a name that only looks like a secret's.
+        value: What it holds; a number or a word may clear a name that only looks like a secret's.
 
     Returns:
         Whether it is a secret.
@@ -52,6 +61,8 @@ def is_secret_name(name: str, value: object = "") -> bool:
     >>> is_secret_name("WANDB_API_KEY"), is_secret_name("tokenizer")
     (True, False)
     >>> is_secret_name("max_tokens", 512), is_secret_name("api_token", 512)
+    (False, True)
+    >>> is_secret_name("sort_key", "val_loss"), is_secret_name("api_key", "val_loss")
     (False, True)
     """
     if name.endswith(_EXCEPTIONS):
@@ -61,7 +72,11 @@ def is_secret_name(name: str, value: object = "") -> bool:
     words = [word.lower() for word in _WORD_BORDER.split(name)]
     if name in _FOLDERS or not any(_LAST.search(word) for word in words):
         return False
-    return not (_MEASURES.intersection(words) and re.fullmatch(r"[\d.e+\-]+", str(value)))
+    text = str(value).strip("\"'")
+    is_plain = _PLAIN_KEY.search(name) is not None and not _ACCESS.intersection(words)
+    if is_plain and _WORD.fullmatch(text):
+        return False
+    return not (_MEASURES.intersection(words) and re.fullmatch(r"[\d.e+\-]+", text))
 
 
 class Redactor:
@@ -73,6 +88,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._known: set[str] = set()
+        self._names: dict[str, str] = {}
         for name, value in os.environ.items():
             # A key's file is no secret, and its folder would be found in every path.
             if is_secret_name(name, value) and not value.startswith(("/", "~")):
@@ -88,16 +104,16 @@ class Redactor:
             As many arguments.
         """
         result: list[str] = []
-        secret_follows = False
+        flag = ""  # one whose value may follow
         for argument in arguments:
-            if secret_follows and not argument.startswith("--"):
+            if flag and not argument.startswith("--") and is_secret_name(flag, argument):
                 self._remember(argument)
                 result.append(REDACTED)
-                secret_follows = False
+                flag = ""
                 continue
             name, sign, value = argument.partition("=")
             secret = is_secret_name(name, value) and not re.search(r"\s|://", name)
-            secret_follows = secret and not sign and name.startswith("-")
+            flag = name if secret and not sign and name.startswith("-") else ""
             if secret and sign:
                 self._remember(value)
                 result.append(f"{name}={REDACTED}")
@@ -144,6 +160,21 @@ class Redactor:
         """
         return self._without_known(_ASSIGNMENT.sub(self._assignment_in_code, _bare_urls(text)))
 
+    def name(self, name: str) -> str:
+        """Redact a name that comes again and again, such as that of a metric.
+
+        Args:
+            name: The name.
+
+        Returns:
+            What `text` makes of it.
+        """
+        shown = self._names.get(name)
+        if shown is None:
+            shown = self.text(name)  # which may find a secret, and then forgets the names
+            self._names[name] = shown
+        return shown
+
     def _setting(self, text: str) -> str:
         return self._without_known(_ASSIGNMENT.sub(self._assignment, _bare_urls(text)))
 
@@ -171,8 +202,15 @@ class Redactor:
         return found[0] if bare else self._assignment(found)
 
     def _remember(self, value: str) -> None:
-        if len(value) >= _MIN_KNOWN and value != REDACTED:
+        if len(value) >= _MIN_KNOWN and not _is_ordinary(value) and value not in self._known:
             self._known.add(value)
+            self._names.clear()
+
+
+def _is_ordinary(value: str) -> bool:
+    """Say whether a value is a word, words of a path or a line, found where it is no secret."""
+    plain = re.sub(r"[_/.]", "", value)
+    return plain.isalpha() or value == REDACTED or not any(map(str.isalnum, plain))
 
 
 def _bare_urls(text: str) -> str:

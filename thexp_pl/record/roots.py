@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from thexp_pl.atomic import read_json, write_json
+from thexp_pl.errors import RecordError
 from thexp_pl.record.paths import root_mark, roots_folder
 
 __all__ = ["known_roots", "register_root"]
@@ -43,9 +44,22 @@ def known_roots() -> list[Path]:
 
     Returns:
         Their paths, sorted; an entry that cannot be read is passed over.
+
+    Raises:
+        RecordError: The folder of the entries is there but cannot be read.
     """
+    folder = roots_folder()
+    try:
+        entries = [entry for entry in folder.iterdir() if entry.suffix == ".json"]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RecordError(
+            f"cannot read the experiment roots in {str(folder)!r}: {error.strerror or error};"
+            " free it, name another home in THEXP_HOME, or name the root itself"
+        ) from error
     roots = set()
-    for entry in roots_folder().glob("*.json"):
+    for entry in entries:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             root = Path(read_json(entry, limit=_MAX_BYTES)["path"])
             if root.is_dir():

@@ -16,13 +16,16 @@ from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.heartbeat import Heartbeat
 from thexp_pl.record.journal import Journal
-from thexp_pl.record.manifest import cause_of, new_manifest, now_text
+from thexp_pl.record.manifest import cause_of, kept_params, new_manifest, now_text
 from thexp_pl.record.metrics import MetricsWriter
+from thexp_pl.record.names import cut
 from thexp_pl.record.paths import RunPaths, record_error, remove_empty
 from thexp_pl.record.redact import Redactor
 from thexp_pl.record.roots import register_root
 
 __all__ = ["RunWriter", "plain_params"]
+
+_MAX_TRACEBACK = 1 << 20  # characters
 
 
 class RunWriter:
@@ -63,7 +66,7 @@ class RunWriter:
         Raises:
             OSError: It cannot be written; the one from before is untouched.
         """
-        self._manifest["params"] = self._redactor.tree(to_jsonable(self.params))
+        self._manifest["params"] = self._redactor.tree(kept_params(self.params))
         self._manifest["metrics"] = self.metrics.summary.to_dict()
         write_json(self._paths.manifest, self._manifest)
 
@@ -104,7 +107,7 @@ class RunWriter:
             self._heartbeat.stop()
 
     def _write_traceback(self, exception: BaseException) -> None:
-        text = "".join(traceback.format_exception(exception))
+        text = cut("".join(traceback.format_exception(exception)), _MAX_TRACEBACK)
         write_text(self._paths.traceback, self._redactor.text(text))
         self._manifest["cause"]["traceback"] = self._paths.traceback.name
 

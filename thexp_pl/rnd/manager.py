@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 
@@ -14,9 +15,6 @@ from thexp_pl.atomic import read_json, write_bytes
 from thexp_pl.errors import CheckpointError, UsageError, near_miss
 from thexp_pl.jsonable import dumps
 from thexp_pl.rnd.states import MAX_SEED, get_state, seed_all, set_state
-
-if TYPE_CHECKING:
-    import os
 
 __all__ = ["RndManager"]
 
@@ -33,6 +31,7 @@ class RndManager:
 
     Raises:
         CheckpointError: The folder cannot be made.
+        UsageError: It can be no path.
 
     >>> import random, tempfile
     >>> manager = RndManager(tempfile.mkdtemp())
@@ -44,11 +43,13 @@ class RndManager:
     """
 
     def __init__(self, dir: str | os.PathLike[str]) -> None:
-        self.dir = Path(dir).absolute()  # a later chdir must not move it
         try:
+            self.dir = Path(dir).absolute()  # a later chdir must not move it
             self.dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CheckpointError(f"cannot make {self.dir}: {error.strerror}") from error
+            raise CheckpointError(f"cannot make {os.fspath(dir)}: {error.strerror}") from error
+        except ValueError as error:  # a NUL character
+            raise UsageError(f"{dir!r} is no path: {error}") from error
 
     def mark(self, name: str) -> Literal["saved", "restored"]:
         """Make what follows draw the same numbers every time: save the state once, then restore it.

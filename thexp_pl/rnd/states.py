@@ -17,6 +17,7 @@ from thexp_pl.errors import CheckpointError, UsageError
 __all__ = ["MAX_SEED", "fix_seed", "fork", "get_state", "seed_all", "set_state"]
 
 MAX_SEED = 2**32 - 1  # numpy's limit
+MT_WORDS = 624  # of the Mersenne Twister, which Python and numpy have in common
 
 
 def fix_seed(seed: SupportsIndex = 10) -> dict[str, Any]:
@@ -176,19 +177,40 @@ def _decode(state: Mapping[str, Any]) -> _Decoded:
 
 def _decoded(state: Mapping[str, Any]) -> _Decoded:
     python, numpy = state["python"], state["numpy"]
-    words = tuple(torch.as_tensor(python["words"], dtype=torch.int64).tolist())
-    key = torch.as_tensor(numpy["key"], dtype=torch.int64).cpu().numpy().astype(np.uint32)
+    words = _words("python's words", python["words"], MT_WORDS + 1).tolist()
+    key = _words("numpy's key", numpy["key"], MT_WORDS).numpy().astype(np.uint32)
+    version, pos, has_gauss = python["version"], numpy["pos"], numpy["has_gauss"]
+    _check("python's version", version, type(version) is int and version == random.getstate()[0])
+    _check("python's gauss", python["gauss"], isinstance(python["gauss"], float | None))
+    # numpy itself looks at none of these, and draws from outside its key
+    _check("numpy's pos", pos, type(pos) is int and 0 <= pos <= MT_WORDS)
+    _check("numpy's has_gauss", has_gauss, type(has_gauss) is int and has_gauss in (0, 1))
+    _check("numpy's gauss", numpy["gauss"], isinstance(numpy["gauss"], float))
     devices, has_mps = _cuda_devices(), torch.backends.mps.is_available()
     missing = [f"cuda:{device}" for device in range(len(state["cuda"]), devices)]
     missing += ["mps"] if has_mps and state["mps"] is None else []
     return _Decoded(
-        python=(python["version"], words, python["gauss"]),
-        numpy=("MT19937", key, numpy["pos"], numpy["has_gauss"], numpy["gauss"]),
+        python=(version, tuple(words), python["gauss"]),
+        numpy=("MT19937", key, pos, has_gauss, numpy["gauss"]),
         torch=_bytes(state["torch"]),
         cuda=[_bytes(one) for one in state["cuda"][:devices]],
         mps=_bytes(state["mps"]) if has_mps and state["mps"] is not None else None,
         missing=", ".join(missing),
     )
+
+
+def _check(what: str, value: Any, holds: bool) -> None:
+    if not holds:
+        raise ValueError(f"{what} cannot be {value!r}")
+
+
+def _words(what: str, value: Any, count: int) -> torch.Tensor:
+    words = torch.as_tensor(value).cpu()
+    if words.dtype != torch.int64 or words.shape != (count,):
+        raise ValueError(f"{what} must be {count} integers")
+    if not bool(((words >= 0) & (words < 2**32)).all()):
+        raise ValueError(f"{what} must be of 32 bits each")
+    return words
 
 
 def _bytes(value: Any) -> torch.Tensor:

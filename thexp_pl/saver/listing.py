@@ -15,6 +15,7 @@ from thexp_pl.saver.sidecar import DamagedError, read_sidecar
 __all__ = [
     "Entry",
     "Which",
+    "as_path",
     "committed",
     "find",
     "named",
@@ -36,6 +37,21 @@ class Entry:
     epoch: int
     repeat: int
     path: Path
+
+
+def as_path(given: str | os.PathLike[str]) -> Path:
+    """Check that a file system can be asked for a path.
+
+    Raises:
+        UsageError: It is no path, or one that no file can have.
+    """
+    try:
+        path = Path(given)
+        if b"\0" not in os.fsencode(path):
+            return path
+    except (TypeError, UnicodeEncodeError):
+        pass
+    raise UsageError(f"{given!r} is no path: give text that can name a file")
 
 
 def named(folder: Path, kind: Kind) -> dict[Path, tuple[int, int]]:
@@ -92,11 +108,11 @@ def find(folder: Path, kind: Kind, which: Which, byindex: bool) -> Path:
         byindex: Take `which` as an index into the list, oldest first.
 
     Raises:
-        CheckpointError: There is none of that epoch or at that index.
+        DamagedError: There is none of that epoch or at that index.
         UsageError: `which` is none of the three.
     """
     if isinstance(which, (str, os.PathLike)) and not byindex:
-        return Path(which)
+        return as_path(which)
     if isinstance(which, (bool, str, os.PathLike)) or not hasattr(which, "__index__"):
         rule = "an index is an integer" if byindex else "give an epoch number or a path"
         raise UsageError(f"{which!r} names no {kind.noun}: {rule}")
@@ -105,7 +121,7 @@ def find(folder: Path, kind: Kind, which: Which, byindex: bool) -> Path:
     if not byindex:
         return _of_epoch(folder, kind, number, entries)
     if not -len(entries) <= number < len(entries):
-        raise CheckpointError(
+        raise DamagedError(
             f"no {kind.noun} at index {number}: {folder} holds {len(entries)} of them"
         )
     return entries[number].path
@@ -121,4 +137,4 @@ def _of_epoch(folder: Path, kind: Kind, epoch: int, entries: list[Entry]) -> Pat
         return found[-1]
     epochs = ", ".join(str(known) for known in sorted({entry.epoch for entry in entries}))
     held = f"it holds epochs {epochs}" if epochs else "it holds none"
-    raise CheckpointError(f"no {kind.noun} of epoch {epoch} in {folder}: {held}")
+    raise DamagedError(f"no {kind.noun} of epoch {epoch} in {folder}: {held}")

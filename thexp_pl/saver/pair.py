@@ -7,13 +7,13 @@ alone and is moved too. So even overwriting a file never leaves it without its o
 
 A removal renames the sidecar to ``.NAME.json.gone`` before it deletes the file, and that last. The
 temporary files lie in the folder of their target, because only there a move is atomic. All of this
-happens under the folder's lock: what `settle` finds belongs to no living process.
+happens under the folder's lock, whose holder also calls `settle` before and after an error: what
+that finds belongs to no living process.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -22,11 +22,12 @@ from typing import IO, Any, cast
 
 import torch
 
+from thexp_pl.atomic import flush_folder
 from thexp_pl.errors import CheckpointError
 from thexp_pl.saver.names import kind_of, sidecar_path
 from thexp_pl.saver.sidecar import Sidecar
 
-__all__ = ["leftovers", "remove_pair", "settle", "write_pair"]
+__all__ = ["leftovers", "remove_pair", "settle", "traces", "write_pair"]
 
 DRAFT, PART, GONE = ".json.tmp", ".tmp", ".json.gone"  # longest first: DRAFT also ends with PART
 
@@ -44,21 +45,16 @@ def write_pair(target: Path, state: Any, describe: Callable[[int, str], Sidecar]
         OSError: The disk refuses; what was there before is still there.
     """
     part, draft = _beside(target, PART), _beside(target, DRAFT)
-    try:
-        with part.open("wb") as file:
-            size, sha256 = _stream(state, file, target)
-            _sync(file)
-        with draft.open("wb") as file:
-            file.write(describe(size, sha256).encode())
-            _sync(file)
-        part.replace(target)
-        _sync_folder(target.parent)
-        draft.replace(sidecar_path(target))
-        _sync_folder(target.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):  # the first error is the one to report
-            _settle_one(target)
-        raise
+    with part.open("wb") as file:
+        size, sha256 = _stream(state, file, target)
+        _sync(file)
+    with draft.open("wb") as file:
+        file.write(describe(size, sha256).encode())
+        _sync(file)
+    part.replace(target)
+    flush_folder(target.parent)
+    draft.replace(sidecar_path(target))
+    flush_folder(target.parent)
 
 
 def remove_pair(target: Path) -> None:
@@ -68,7 +64,7 @@ def remove_pair(target: Path) -> None:
         sidecar_path(target).replace(gone)
     target.unlink(missing_ok=True)
     gone.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    flush_folder(target.parent)
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -79,6 +75,23 @@ def leftovers(folder: Path) -> list[Path]:
         if suffix and name.startswith(".") and kind_of(name[1 : -len(suffix)]):
             targets.add(folder / name[1 : -len(suffix)])
     return sorted(targets)
+
+
+def traces(folder: Path) -> tuple[dict[str, tuple[int, int, int]], bool]:
+    """Tell what a save or a removal changes in a folder.
+
+    Returns:
+        The inode, time and size of each file that is a Saver's, and whether a commit or a removal
+        is under way, or was cut off.
+    """
+    found = {}
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if kind_of(entry.name.removesuffix(".json")) or entry.name.endswith((DRAFT, GONE)):
+                with contextlib.suppress(FileNotFoundError):
+                    status = entry.stat()
+                    found[entry.name] = (status.st_ino, status.st_mtime_ns, status.st_size)
+    return found, any(name.endswith((DRAFT, GONE)) for name in found)
 
 
 def settle(folder: Path) -> None:
@@ -99,7 +112,7 @@ def _settle_one(target: Path) -> None:
         if not sidecar_path(target).exists():
             target.unlink(missing_ok=True)
         gone.unlink()
-    _sync_folder(target.parent)
+    flush_folder(target.parent)
 
 
 def _beside(target: Path, suffix: str) -> Path:
@@ -111,13 +124,22 @@ def _stream(state: Any, file: IO[bytes], target: Path) -> tuple[int, str]:
     try:
         torch.save(state, cast("IO[bytes]", writer))
     except Exception as error:
-        if writer.error is not None:  # torch hides it behind "unexpected pos"
-            raise writer.error from None
+        hidden = writer.error or _interrupt(error)
+        if hidden is not None:  # behind torch's "unexpected pos"
+            raise hidden from None
         reason = str(error).partition("\n")[0]
         raise CheckpointError(
             f"cannot save {target}: the state is not picklable: {reason}"
         ) from error
     return writer.size, writer.hash.hexdigest()
+
+
+def _interrupt(error: BaseException) -> BaseException | None:
+    """Find the Ctrl-C, or whatever else is no `Exception`, that led to an error."""
+    at: BaseException | None = error
+    while isinstance(at, Exception):
+        at = at.__cause__ or at.__context__
+    return at
 
 
 class _HashingWriter:
@@ -127,16 +149,16 @@ class _HashingWriter:
         self._file = file
         self.size = 0
         self.hash = hashlib.sha256()
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     def write(self, data: bytes | memoryview) -> int:
         try:
             self._file.write(data)
-        except BaseException as error:  # Ctrl-C too, which torch would turn into a RuntimeError
+            self.hash.update(data)
+            self.size += memoryview(data).nbytes
+        except Exception as error:  # torch turns it into a RuntimeError
             self.error = error
             raise
-        self.hash.update(data)
-        self.size += memoryview(data).nbytes
         return memoryview(data).nbytes
 
     def flush(self) -> None:
@@ -146,14 +168,3 @@ class _HashingWriter:
 def _sync(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
-            raise
-    finally:
-        os.close(descriptor)

@@ -32,13 +32,13 @@ def read_state(
     """Load the state in `path` and the user's info beside it.
 
     Raises:
-        DamagedError: The file is not the one that its sidecar records.
-        CheckpointError: There is no such file, or it is whole but cannot be loaded this way.
+        DamagedError: There is no such file, or it is not the one that its sidecar records.
+        CheckpointError: It is whole, but cannot be loaded this way.
     """
     try:
         file = path.open("rb")
     except OSError as error:
-        raise CheckpointError(f"cannot load {path}: {error.strerror}") from error
+        raise DamagedError(f"cannot load {path}: {error.strerror}") from error
     with file:
         sidecar = read_sidecar(path)
         if sidecar.record is None:

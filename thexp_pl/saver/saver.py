@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from thexp_pl.errors import CheckpointError, UsageError
+from thexp_pl.saver.listing import as_path
+from thexp_pl.saver.lock import locked, undisturbed
 from thexp_pl.saver.names import CHECKPOINT, KEYPOINT, MODEL
 from thexp_pl.saver.pair import leftovers
 from thexp_pl.saver.reading import read_state
-from thexp_pl.saver.shelf import Shelf, locked
+from thexp_pl.saver.shelf import Shelf
 
 if TYPE_CHECKING:
     from torch.serialization import MAP_LOCATION
@@ -37,8 +39,8 @@ class Saver:
         run_key: The run to name in the sidecars.
 
     Raises:
-        UsageError: `max_to_keep` is not None and not an integer of at least 1.
-        CheckpointError: The folder cannot be made.
+        UsageError: `max_to_keep` is not None and not an integer of at least 1, or `dir` is no path.
+        CheckpointError: The folder cannot be made or read.
 
     >>> import tempfile
     >>> saver = Saver(tempfile.mkdtemp(), max_to_keep=2)
@@ -61,19 +63,20 @@ class Saver:
             raise UsageError(
                 f"max_to_keep={max_to_keep!r}: give an integer of at least 1, or None to keep all"
             )
-        self.dir = Path(dir).absolute()  # a later chdir must not move it
+        given = as_path(dir)
+        try:
+            self.dir = given.absolute()  # a later chdir must not move it
+            self.dir.mkdir(parents=True, exist_ok=True)
+            unfinished = bool(leftovers(self.dir))
+        except OSError as error:
+            raise CheckpointError(f"cannot make or read {given}: {error.strerror}") from error
         self._checkpoints = Shelf(self.dir, CHECKPOINT, run_key, max_to_keep)
         self._keypoints = Shelf(self.dir, KEYPOINT, run_key)
         self._models = Shelf(self.dir, MODEL, run_key)
-        try:
-            self.dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"cannot make {self.dir}: {error.strerror}") from error
-        # while someone is writing, or where only reading is allowed, this waits for the next save
-        with contextlib.suppress(CheckpointError):
-            if leftovers(self.dir):
-                with locked(self.dir, f"tidy {self.dir}", timeout_s=0):
-                    pass
+        if unfinished:
+            # while someone writes, or where only reading is allowed, this waits for the next save
+            with contextlib.suppress(CheckpointError), locked(self.dir, "tidy", timeout_s=0):
+                pass
 
     def save_checkpoint(
         self,
@@ -180,8 +183,7 @@ class Saver:
             CheckpointError: It is missing, damaged, or holds more than `weights_only` lets in.
             UsageError: `which` is neither epoch, index nor path.
         """
-        path = self.checkpoint_path(which, byindex)
-        return self.load_state_dict(path, weights_only=weights_only, map_location=map_location)[0]
+        return self._checkpoints.load(which, byindex, weights_only, map_location)
 
     def load_keypoint(
         self,
@@ -192,8 +194,7 @@ class Saver:
         map_location: MAP_LOCATION = "cpu",
     ) -> Any:
         """Load the state of a keypoint; see `load_checkpoint`."""
-        path = self.keypoint_path(which, byindex)
-        return self.load_state_dict(path, weights_only=weights_only, map_location=map_location)[0]
+        return self._keypoints.load(which, byindex, weights_only, map_location)
 
     def load_model(
         self,
@@ -204,8 +205,7 @@ class Saver:
         map_location: MAP_LOCATION = "cpu",
     ) -> Any:
         """Load the state of a model; see `load_checkpoint`."""
-        path = self.model_path(which, byindex)
-        return self.load_state_dict(path, weights_only=weights_only, map_location=map_location)[0]
+        return self._models.load(which, byindex, weights_only, map_location)
 
     def load_state_dict(
         self,
@@ -219,7 +219,12 @@ class Saver:
         Returns:
             The state, and the user's info.
         """
-        return read_state(Path(path), weights_only=weights_only, map_location=map_location)
+        file = as_path(path)
+
+        def look() -> tuple[Any, dict[str, Any]]:
+            return read_state(file, weights_only=weights_only, map_location=map_location)
+
+        return undisturbed(file.parent, look)
 
     def load_latest_checkpoint(
         self, *, weights_only: bool = True, map_location: MAP_LOCATION = "cpu"

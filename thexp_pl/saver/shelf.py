@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from filelock import FileLock
-
 from thexp_pl.errors import CheckpointError
 from thexp_pl.saver import listing
+from thexp_pl.saver.lock import locked, undisturbed
 from thexp_pl.saver.names import Kind, checked_epoch
-from thexp_pl.saver.pair import remove_pair, settle, write_pair
+from thexp_pl.saver.pair import remove_pair, write_pair
 from thexp_pl.saver.reading import read_state
 from thexp_pl.saver.sidecar import (
     DamagedError,
@@ -29,32 +27,7 @@ from thexp_pl.saver.sidecar import (
 if TYPE_CHECKING:
     from torch.serialization import MAP_LOCATION
 
-__all__ = ["Shelf", "locked"]
-
-LOCK_NAME = ".saver.lock"
-LOCK_SECONDS = 600.0  # another process may be writing a large state to a slow disk
-
-
-@contextlib.contextmanager
-def locked(folder: Path, doing: str, timeout_s: float = LOCK_SECONDS) -> Iterator[None]:
-    """Write into a folder as the only process, what killed ones left half-made settled first.
-
-    Args:
-        folder: The Saver's folder.
-        doing: What for, to follow "cannot" in a message.
-        timeout_s: Seconds to wait for another process.
-
-    Raises:
-        CheckpointError: The disk refuses, or another process does not finish.
-    """
-    if not folder.is_dir():  # FileLock would make it again, empty
-        raise CheckpointError(f"cannot {doing}: the folder {folder} does not exist any more")
-    try:
-        with FileLock(folder / LOCK_NAME, timeout=timeout_s):
-            settle(folder)
-            yield
-    except OSError as error:
-        raise CheckpointError(f"cannot {doing} in {folder}: {error.strerror or error}") from error
+__all__ = ["Shelf"]
 
 
 class Shelf:
@@ -126,14 +99,39 @@ class Shelf:
 
     def resolve(self, which: listing.Which, byindex: bool) -> Path:
         """Turn an epoch, an index or a path into a path."""
-        return listing.find(self._folder, self.kind, which, byindex)
+        return undisturbed(self._folder, lambda: self._find(which, byindex))
 
     def info(self, which: listing.Which, byindex: bool) -> dict[str, Any]:
         """Read the user's info beside a file."""
-        return read_sidecar(self.resolve(which, byindex)).info
+
+        def look() -> dict[str, Any]:
+            return read_sidecar(self._find(which, byindex)).info
+
+        return undisturbed(self._folder, look)
+
+    def load(
+        self, which: listing.Which, byindex: bool, weights_only: bool, map_location: MAP_LOCATION
+    ) -> Any:
+        """Load a state; see `Saver.load_checkpoint`."""
+
+        def look() -> Any:
+            path = self._find(which, byindex)
+            return read_state(path, weights_only=weights_only, map_location=map_location)[0]
+
+        return undisturbed(self._folder, look)
+
+    def _find(self, which: listing.Which, byindex: bool) -> Path:
+        return listing.find(self._folder, self.kind, which, byindex)
 
     def load_latest(self, weights_only: bool, map_location: MAP_LOCATION) -> Any | None:
         """Load the newest undamaged state; see `Saver.load_latest_checkpoint`."""
+        try:
+            return undisturbed(self._folder, lambda: self._latest(weights_only, map_location))
+        except _PassedOverError as found:
+            _warn(str(found))
+            return found.state
+
+    def _latest(self, weights_only: bool, map_location: MAP_LOCATION) -> Any:
         problems: list[str] = []
         for entry in reversed(listing.committed(self._folder, self.kind)):
             try:
@@ -145,11 +143,11 @@ class Shelf:
                 continue
             problems += self._uncommitted_after((entry.epoch, entry.repeat))
             if problems:
-                _warn([*problems, f"taking {entry.path.name} instead"])
+                raise _PassedOverError(state, *problems, f"taking {entry.path.name} instead")
             return state
         problems += self._uncommitted_after((-1, -1))
-        _warn([*problems, f"there is no undamaged {self.kind.noun} in {self._folder}"])
-        return None
+        none = f"there is no undamaged {self.kind.noun} in {self._folder}"
+        raise _PassedOverError(None, *problems, none)
 
     def _uncommitted_after(self, newest: tuple[int, int]) -> list[str]:
         """Say what is wrong with files that claim to be newer but have no readable sidecar."""
@@ -169,6 +167,14 @@ class Shelf:
                 remove_pair(path)
 
 
-def _warn(sentences: list[str]) -> None:
+class _PassedOverError(DamagedError):
+    """There are damaged files newer than what can be loaded, if anything can."""
+
+    def __init__(self, state: Any | None, *sentences: str) -> None:
+        super().__init__("; ".join(sentences))
+        self.state = state
+
+
+def _warn(message: str) -> None:
     # from here through Shelf and Saver to the line that asked for the checkpoint
-    warnings.warn("; ".join(sentences), UserWarning, stacklevel=4)
+    warnings.warn(message, UserWarning, stacklevel=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import sys
@@ -30,10 +31,11 @@ __all__ = [
 ]
 
 RECORD_KEY = "_record"
+CHECK_KEY = "sidecar_sha256"  # in the record, of all else in the sidecar
 
 
 class DamagedError(CheckpointError):
-    """A file that is not the one its sidecar records, so that an older one should be taken."""
+    """A file that is missing or not the one its sidecar records; an older one should be taken."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class Record:
     time: str
 
 
+RECORD_NAMES = frozenset(field.name for field in fields(Record))
+
+
 @dataclass(frozen=True)
 class Sidecar:
     """A sidecar as read: the user's keys, and the record (None in those that thexp wrote)."""
@@ -74,8 +79,11 @@ class Sidecar:
 
     def encode(self) -> bytes:
         """Spell it as JSON: the user's keys first, as thexp's readers expect them."""
-        record = {RECORD_KEY: asdict(self.record)} if self.record else {}
-        return dumps({**self.info, **record}, indent=2) + b"\n"
+        content = dict(self.info)
+        if self.record:
+            record = asdict(self.record)
+            content[RECORD_KEY] = {**record, CHECK_KEY: _check(self.info, record)}
+        return dumps(content, indent=2) + b"\n"
 
 
 def plain_info(info: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -124,20 +132,29 @@ def read_sidecar(path: Path) -> Sidecar:
         content = {}
     if not isinstance(content, dict):
         raise DamagedError(f"{beside} is damaged: a sidecar is a JSON object")
-    record = content.pop(RECORD_KEY, None)
-    return Sidecar(content, None if record is None else _record(record, beside))
+    if RECORD_KEY in content:
+        return _with_record(content, content.pop(RECORD_KEY), beside)
+    if any(isinstance(value, dict) and value.keys() >= RECORD_NAMES for value in content.values()):
+        raise DamagedError(f"{beside} is damaged: its {RECORD_KEY} stands under another name")
+    return Sidecar(content, None)
 
 
-def _record(content: Any, beside: Path) -> Record:
+def _with_record(info: dict[str, Any], content: Any, beside: Path) -> Sidecar:
     """Check a record from disk; keys that a later version added are passed over."""
-    known = {field.name for field in fields(Record)}
-    if not isinstance(content, Mapping) or not known <= content.keys():
+    if not isinstance(content, dict) or not content.keys() >= RECORD_NAMES:
         raise DamagedError(f"{beside} is damaged: its {RECORD_KEY} is incomplete")
-    record = Record(**{name: content[name] for name in known})
+    check = content.pop(CHECK_KEY, None)  # the earliest sidecars have none
+    if check is not None and check != _check(info, content):
+        raise DamagedError(f"{beside} is damaged: its {CHECK_KEY} is not that of its content")
+    record = Record(**{name: content[name] for name in RECORD_NAMES})
     numbers = (record.epoch, record.order, record.bytes)
     if any(type(number) is not int for number in numbers) or not isinstance(record.sha256, str):
         raise DamagedError(f"{beside} is damaged: its {RECORD_KEY} holds values of a wrong type")
-    return record
+    return Sidecar(info, record)
+
+
+def _check(info: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(dumps([info, record])).hexdigest()
 
 
 def versions() -> dict[str, str]:

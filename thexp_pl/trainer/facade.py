@@ -190,10 +190,10 @@ class Trainer(TrainerCheckpoints):
 
     def _start_run(self, experiment: Experiment) -> Run:
         experiment.params = self.params.settings()
+        experiment.start_exp()
         logs = experiment.hold_exp_part("logs", [".log"])
         modules = experiment.hold_exp_part("modules", [".ckpt", ".pth"])
         states = experiment.hold_exp_part("rnd", [".rnd"])
-        experiment.start_exp()
         logger = Logger()
         logger.add_log_dir(logs)
         return Run(experiment, logger, Saver(modules, run_key=experiment.key), RndManager(states))

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from thexp_pl.atomic import read_json, write_json
-from thexp_pl.errors import GlobsError, near_miss
+from thexp_pl.errors import GlobsError, UsageError, near_miss
 
 __all__ = ["CONFIG_FILE", "MARK_FOLDER", "Globs", "find_project", "globs", "thexp_home"]
 
@@ -33,8 +31,12 @@ def thexp_home() -> Path:
 
     Returns:
         ``THEXP_HOME`` where it is set, else ``~/.thexp``; the folder need not exist.
+
+    Raises:
+        UsageError: It is a relative path, and the working directory was deleted.
     """
-    return Path(os.path.abspath(os.path.expanduser(os.environ.get("THEXP_HOME") or "~/.thexp")))  # noqa: PTH100, PTH111 - Path.expanduser raises where there is no home
+    named = os.path.expanduser(os.environ.get("THEXP_HOME") or "~/.thexp")  # noqa: PTH111 - Path.expanduser raises where there is no home
+    return _absolute(named)
 
 
 def find_project(start: str | os.PathLike[str] | None = None) -> Path | None:
@@ -47,13 +49,13 @@ def find_project(start: str | os.PathLike[str] | None = None) -> Path | None:
         The nearest folder at or above `start` with a ``.thexp/config.json``, or None.
     """
     try:
-        folder = Path(start or Path.cwd()).resolve()
+        folder = _real(Path(start or Path.cwd()))
     except FileNotFoundError:  # the working directory was deleted
         return None
-    homes = {thexp_home().resolve(), Path(os.path.expanduser("~/.thexp")).resolve()}  # noqa: PTH111
+    homes = {_real(thexp_home()), _real(Path(os.path.expanduser("~/.thexp")))}  # noqa: PTH111
     for candidate in (folder, *folder.parents):
         mark = candidate / MARK_FOLDER
-        if os.path.isfile(mark / CONFIG_FILE) and mark.resolve() not in homes:  # noqa: PTH113 - False, not an error, where it may not be read
+        if os.path.isfile(mark / CONFIG_FILE) and _real(mark) not in homes:  # noqa: PTH113 - False, not an error, where it may not be read
             return candidate
     return None
 
@@ -187,15 +189,31 @@ class Globs:
 
         Raises:
             GlobsError: The file cannot be written, or the folder is the home of thexp's own home.
+        UsageError: It is a relative path, and the working directory was deleted.
         """
-        path = Path(folder).absolute() / MARK_FOLDER / CONFIG_FILE
-        if path.parent.resolve() == thexp_home().resolve():
+        path = _absolute(folder) / MARK_FOLDER / CONFIG_FILE
+        if _real(path.parent) == _real(thexp_home()):
             raise GlobsError(
                 f"{str(path.parent)!r} holds the user's variables, so its folder cannot be a"
                 " project; choose another folder"
             )
         with _changing(path):
             return path
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`
+    except FileNotFoundError:
+        # No GlobsError: from a property, an AttributeError would ask for a variable of its name.
+        raise UsageError(
+            f"{os.fspath(path)!r} is below the working directory, which was deleted: change to"
+            " another, or give an absolute path"
+        ) from None
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve fails where a link leads to itself
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -228,23 +246,3 @@ def _changing(path: Path) -> Iterator[dict[str, Any]]:
 
 
 globs = Globs()
-
-
-class _GlobsModule(ModuleType):
-    """This module, which answers as `globs` does.
-
-    Whoever imports the module first makes Python set ``thexp_pl.globs`` to the module instead of
-    the object; with this, ``from thexp_pl import globs`` means the same in either order.
-    """
-
-    def __getitem__(self, name: str) -> Any:
-        return globs[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in globs
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(globs, name)
-
-
-sys.modules[__name__].__class__ = _GlobsModule
