@@ -111,9 +111,7 @@ def test_a_run_logger_of_ones_own_is_refused_and_starts_no_second_run(
 ) -> None:
     logger = RunLogger(tmp_path)
 
-    with pytest.raises(
-        TrainerError, match=r"^logger: the facade Trainer records its run"
-    ):
+    with pytest.raises(TrainerError, match=r"^logger: the facade Trainer records its run"):
         TinyTrainer(Params(), logger=[logger] if as_list else logger)
 
     assert list(tmp_path.iterdir()) == []

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.metadata import version
 from typing import Any
 
 import pytorch_lightning as pl
-from jsonargparse import ActionConfigFile
+from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # no explicit export
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, _InstantiatorFn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
@@ -97,7 +98,7 @@ class ThexpCLI(LightningCLI):
 
     def init_parser(self, **kwargs: Any) -> Any:
         """Make a parser of our class, which Lightning 2.5 cannot be told, and remember it."""
-        kwargs.setdefault("dump_header", [f"pytorch_lightning=={pl.__version__}"])
+        kwargs.setdefault("dump_header", [f"pytorch_lightning=={version('pytorch_lightning')}"])
         parser: Any = self._parser_class(**kwargs)
         help_text = "A configuration file in YAML or JSON."
         parser.add_argument("-c", "--config", action=ActionConfigFile, help=help_text)
