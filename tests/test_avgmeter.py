@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from thexp_pl import AvgMeter, Meter
 from thexp_pl.errors import CheckpointError, MeterNameError, UsageError
-from thexp_pl.meter.device_sums import HELD, two_sum
+from thexp_pl.meter.device_sums import HELD, DeviceSums, two_sum
 
 # sums of these are exact in float64 whatever their order, so that results can be compared by ==
 exact = st.integers(-(2**20), 2**20).map(lambda n: n / 8)
@@ -254,13 +254,21 @@ def test_updating_never_waits_for_a_device_and_reading_does():
     assert transfers.count == 1
 
 
-def test_updating_works_on_a_device_whose_values_cannot_be_read():
+def test_summing_works_on_a_device_whose_values_cannot_be_read():
+    sums, meta = DeviceSums(), torch.device("meta")
+    for step in range(2 * HELD):
+        sums.add(meta, ["loss", "acc"], [torch.empty((), device=meta)] * 2, step)
+    with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
+        list(sums.drain())
+
+
+def test_values_of_a_device_without_numbers_are_kept_as_they_are():
     average = AvgMeter()
     for step in range(2 * HELD + 1):
         values = {"loss": torch.empty((), device="meta"), "rows": torch.empty(2, device="meta")}
         average.update({**values, "n": torch.empty(1, device="meta", dtype=torch.int64)}, step)
-    with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
-        average.means()
+    assert average.means() == {}
+    assert average.loss.device.type == "meta"
 
 
 def test_a_value_that_changes_its_device_does_not_stop_the_run():

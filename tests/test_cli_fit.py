@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from cli_helpers import CommandLine, Ended, in_process, manifest, metrics, project, thexp_pl
+from cli_helpers import (
+    CommandLine,
+    Ended,
+    environment,
+    in_process,
+    manifest,
+    metrics,
+    project,
+    thexp_pl,
+)
 
 from thexp_pl.globvars import globs
 
@@ -46,10 +57,18 @@ def test_with_nothing_named_fit_says_so_and_trains_the_demo(demo: Ended) -> None
         assert re.fullmatch(rf".* - {index}/10 \| 44/44 \| {values}", line), line
 
 
-def test_the_last_lines_say_where_the_run_is_and_how_to_look_at_it(demo: Ended) -> None:
+def test_the_last_lines_say_where_the_run_is_and_how_to_look_at_it(
+    demo: Ended, project: Path
+) -> None:
     where, how = demo.out.splitlines()[-2:]
     assert where == f"run:  {demo.run}"
-    assert how == f"look: thexp-pl show {demo.run.name}"
+    assert how.startswith("look: ")
+    assert how.endswith(f" show {demo.run.name}")
+    words = [*shlex.split(how[6:]), "--exps_dir", str(demo.run.parents[1])]  # the home is another's
+    looked = subprocess.run(
+        words, env=environment(project), capture_output=True, text=True, check=True
+    )
+    assert demo.run.name in looked.stdout
     assert (demo.run / "run.json").is_file()
 
 

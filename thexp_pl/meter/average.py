@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any
 
 from thexp_pl.errors import CheckpointError, UsageError
-from thexp_pl.meter.device_sums import DeviceSums, alike, is_real
+from thexp_pl.meter.device_sums import DeviceSums, Likeness, alike, is_real
 from thexp_pl.meter.formats import Formats, text_of
 from thexp_pl.meter.meter import Meter
 from thexp_pl.meter.running import Running
@@ -19,7 +19,7 @@ from thexp_pl.meter.values import detached, is_array, is_metric, is_tensor, numb
 
 __all__ = ["AvgMeter"]
 
-# how a value is taken up, by its type or, for a tensor, also by its dtype
+# how a value is taken up, by its type or, for a tensor, by its likeness
 NUMBER, TENSOR, OTHER = "number", "tensor", "other"
 # where in its row a number lies is settled before a state is written
 STATE_FIELDS = tuple(field.name for field in fields(Running) if field.name != "column")
@@ -109,14 +109,9 @@ class AvgMeter(Meter):
             self._formats.update(other._formats)
 
     def _add_tensors(self, names: list[str], tensors: list[Any], weight: float) -> None:
-        for (device, dtype, layout, shape), (named, group) in alike(names, tensors).items():
-            if (
-                layout is sys.modules["torch"].strided
-                and shape.numel() == 1
-                and device.type != "meta"  # it holds no numbers
-                and self._is_real(dtype)
-            ):
-                row = self._sums.add(device, named, group, weight)
+        for likeness, (named, group) in alike(names, tensors).items():
+            if (self._kinds.get(likeness) or self._judge(likeness)) is NUMBER:
+                row = self._sums.add(likeness[0], named, group, weight)
                 for column, name in enumerate(named):
                     self._values[name].place(row, column)
             else:
@@ -135,11 +130,13 @@ class AvgMeter(Meter):
         self._kinds[cls] = kind
         return kind
 
-    def _is_real(self, dtype: Any) -> bool:
-        kind = self._kinds.get(dtype)
-        if kind is None:
-            kind = self._kinds[dtype] = NUMBER if is_real(dtype) else OTHER
-        return kind is NUMBER
+    def _judge(self, likeness: Likeness) -> str:
+        device, dtype, layout, shape = likeness
+        strided = layout is sys.modules["torch"].strided
+        if not strided or device.type == "meta" or shape.numel() != 1:
+            return OTHER  # not learnt: there is no end to shapes
+        kind = self._kinds[likeness] = NUMBER if is_real(dtype) else OTHER
+        return kind
 
     def merge(self, other: AvgMeter) -> None:
         """Add what another AvgMeter has counted, as if its steps had followed this one's.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-__all__ = ["DeviceSums", "alike", "is_real"]
+__all__ = ["DeviceSums", "Likeness", "alike", "is_real"]
 
 Tensor: TypeAlias = Any  # torch.Tensor; this floor does not import torch
 Device: TypeAlias = Any  # torch.device

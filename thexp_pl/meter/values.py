@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
-__all__ = ["detached", "has_many", "is_metric", "is_tensor", "number_of", "plain", "storable"]
+__all__ = [
+    "detached",
+    "has_many",
+    "is_dense",
+    "is_metric",
+    "is_tensor",
+    "number_of",
+    "plain",
+    "storable",
+]
 
 
 def is_tensor(value: object) -> bool:
