@@ -20,7 +20,24 @@ if TYPE_CHECKING:
     from thexp_pl.trainer.facade import Trainer
     from thexp_pl.trainer.module import TrainBatchModule
 
-__all__ = ["evaluate"]
+__all__ = ["AsGiven", "evaluate"]
+
+
+class AsGiven:
+    """A loader that Lightning iterates as it stands.
+
+    To predict, Lightning makes a DataLoader anew from the arguments it remembers, and trips over a
+    batch size that was given by position.
+    """
+
+    def __init__(self, loader: Iterable[Any]) -> None:
+        self._loader = loader
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._loader)
+
+    def __len__(self) -> int:
+        return len(self._loader)  # type: ignore[arg-type]  # no length: the TypeError it expects
 
 
 class _Batches:

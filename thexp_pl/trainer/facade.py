@@ -23,7 +23,7 @@ from thexp_pl.saver import Saver
 from thexp_pl.trainer.checkpoint_state import settle_progress
 from thexp_pl.trainer.checkpoints import TrainerCheckpoints
 from thexp_pl.trainer.devices import device_options
-from thexp_pl.trainer.evaluation import evaluate
+from thexp_pl.trainer.evaluation import AsGiven, evaluate
 from thexp_pl.trainer.module import TrainBatchModule
 from thexp_pl.trainer.options import check_options, listed, with_own_callbacks
 from thexp_pl.trainer.parts import Run
@@ -289,6 +289,6 @@ class Trainer(TrainerCheckpoints):
     def predict_all(self) -> list[Any]:
         """Give `predict` for every batch of the `predict` loader, or else of the `test` loader."""
         lightning, module = self.lightning_trainer, self.module
-        loader = self._loader("predict" if "predict" in self._loaders else "test")
+        loader = AsGiven(self._loader("predict" if "predict" in self._loaders else "test"))
         with quiet_lightning():
             return list(lightning.predict(module, dataloaders=loader) or [])
