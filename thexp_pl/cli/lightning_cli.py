@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
+from inspect import signature
 from typing import Any
 
 import pytorch_lightning as pl
@@ -184,14 +185,12 @@ class ThexpCLI(LightningCLI):
     def _model_with_params(
         self, class_type: Any, *args: Any, applied_instantiation_links: Any, **kwargs: Any
     ) -> Any:
-        # jsonargparse hands the links over only where the signature names them
-        return _InstantiatorFn(cli=self, key="model")(
-            class_type,
-            *args,
-            applied_instantiation_links=applied_instantiation_links,
-            params=self.subject.params,
-            **kwargs,
-        )
+        # jsonargparse hands the links over only where the signature names them; Lightning 2.5
+        # does not take them
+        instantiate: Any = _InstantiatorFn(cli=self, key="model")
+        if "applied_instantiation_links" in signature(instantiate).parameters:
+            kwargs["applied_instantiation_links"] = applied_instantiation_links
+        return instantiate(class_type, *args, params=self.subject.params, **kwargs)
 
     def instantiate_classes(self) -> None:
         """Make the Lightning Trainer and the model; of a facade, its run as well."""
