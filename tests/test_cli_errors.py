@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import QUIET, CommandLine, environment, in_process, manifest, project, thexp_pl
+from cli_helpers import (
+    QUIET,
+    CommandLine,
+    Ended,
+    environment,
+    in_process,
+    manifest,
+    project,
+    thexp_pl,
+)
 
 from thexp_pl.record import ExperimentViewer
 
@@ -209,13 +217,21 @@ def test_a_root_that_cannot_be_written_is_refused(
     assert [path.name for path in Path().iterdir()] == ["a_file"]
 
 
-def test_a_full_disk_is_refused_and_leaves_nothing(project: Path, tmp_path: Path) -> None:
-    def no_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+WITHOUT_ROOM = """
+import resource, sys
+import pytorch_lightning  # torch 2.6 writes a file of its own when it is imported
+from thexp_pl.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+sys.exit(main(["fit", "--trainer_class=mine:MyTrainer"]))
+"""
 
-    ended = in_process(
-        project, "fit", "--trainer_class=mine:MyTrainer", cwd=tmp_path, preexec_fn=no_room
-    )
+
+def test_a_full_disk_is_refused_and_leaves_nothing(project: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ROOM],
+        cwd=tmp_path, env=environment(project), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    ended = Ended(done.returncode, done.stdout, done.stderr)
     assert "File too large" in ended.refusal()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
