@@ -88,7 +88,8 @@ def test_validate_test_predict_and_fit_take_its_checkpoint(thexp_pl: CommandLine
     assert ended.code == 0, ended.err
     epochs = {epoch for _, epoch, name, _ in metrics(ended.run) if name == "loss_epoch"}
     assert epochs == {"1", "2"}
-    assert manifest(ended.run)["params"]["lr"] == 0.2  # the checkpoint's
+    if hasattr(pl.cli.LightningCLI, "_parse_ckpt_path"):  # Lightning 2.5 takes no values from it
+        assert manifest(ended.run)["params"]["lr"] == 0.2
 
 
 def test_forgetting_the_data_is_one_line(thexp_pl: CommandLine) -> None:
