@@ -1,4 +1,4 @@
-"""thexp_pl: every PyTorch Lightning run recorded, saved and reproducible.
+"""thexp_pl: every PyTorch Lightning run recorded and saved.
 
 The public names are loaded when they are first used (PEP 562): ``import thexp_pl`` imports neither
 torch nor Lightning.

@@ -112,7 +112,7 @@ def command_parser() -> tuple[argparse.ArgumentParser, dict[str, Any]]:
 
     parser = _Parser(
         prog="thexp-pl",
-        description="Train with PyTorch Lightning so that every run is recorded and reproducible.",
+        description="Train with PyTorch Lightning so that every run is recorded and saved.",
         epilog="thexp-pl COMMAND --help says more; --traceback shows where an error came from.",
         allow_abbrev=False,
     )
