@@ -24,7 +24,8 @@ class MeterCallback(Hookable, pl.Callback):
     step, as ``<name>_step``.
 
     The batch size is the length of the first tensor in the batch that has one, whatever tuples,
-    lists and dicts it lies in; without any, each step counts alike.
+    lists and dicts it lies in; without any, each step counts alike. On several devices each rank
+    has the means of its own batches; they are not reduced over ranks.
     """
 
     def __init__(self) -> None:
