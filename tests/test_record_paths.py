@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from thexp_pl.errors import ExperimentNameError, RecordError
 from thexp_pl.record import Experiment, paths
+from thexp_pl.record.folders import as_root, make_run_folder, run_folders
 from thexp_pl.record.names import check_experiment_name
-from thexp_pl.record.paths import as_root, make_run_folder, run_folders
 from thexp_pl.record.roots import known_roots, register_root
 
 
@@ -82,8 +82,8 @@ def test_a_key_is_the_local_time_and_a_tail_that_no_seed_decides(tmp_path: Path)
 def test_a_key_that_is_taken_is_never_given_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paths, "_TAIL_LETTERS", "ab")
-    monkeypatch.setattr(paths, "_TAIL_LENGTH", 3)
+    monkeypatch.setattr(folders, "_TAIL_LETTERS", "ab")
+    monkeypatch.setattr(folders, "_TAIL_LENGTH", 3)
     keys = [make_run_folder(tmp_path, "full").key for _ in range(8)]
     assert len(set(keys)) == 8
 
@@ -95,7 +95,7 @@ def test_processes_that_start_together_on_nothing_all_get_a_folder(
     script = f"""
 import sys
 from pathlib import Path
-from thexp_pl.record.paths import make_run_folder
+from thexp_pl.record.folders import make_run_folder
 from thexp_pl.record.roots import register_root
 sys.stdin.readline()
 for _ in range(20):

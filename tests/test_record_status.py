@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from thexp_pl.record import process
+from thexp_pl.record.folders import run_folders
 from thexp_pl.record.heartbeat import STALE_SECONDS
 from thexp_pl.record.manifest import read_manifest
-from thexp_pl.record.paths import RunPaths, run_folders
+from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.runs import read_run
 
 SCRIPT = """

@@ -11,10 +11,11 @@ from typing import Any
 from thexp_pl.errors import UsageError
 from thexp_pl.record import ending, keycode, notes
 from thexp_pl.record.faults import Tolerant
+from thexp_pl.record.folders import as_root, make_run_folder, record_error
 from thexp_pl.record.held import HeldParts, Listener
 from thexp_pl.record.names import check_experiment_name, script_name, shown
 from thexp_pl.record.numbers import as_count, as_number
-from thexp_pl.record.paths import RunPaths, as_root, make_run_folder, record_error
+from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
 from thexp_pl.record.run_writer import RunWriter, plain_params
 from thexp_pl.record.status import ENDED

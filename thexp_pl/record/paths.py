@@ -4,6 +4,7 @@
 
     <root>/
       .thexp/root.json       says that this folder is an experiment root
+      .thexp/code.git        the code of all runs, see `thexp_pl.record.code`
       <experiment>/<key>/    one run, see `RunPaths`
     <thexp home>/
       roots/<hash>.json      where a root is
@@ -14,34 +15,18 @@ A ``.thexp`` with a ``config.json`` belongs to a project (`thexp_pl.globvars`), 
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import secrets
-import string
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
-from thexp_pl.errors import RecordError
 from thexp_pl.globvars import MARK_FOLDER, thexp_home
-from thexp_pl.record.names import shown
 
 __all__ = [
+    "RankPaths",
     "RunPaths",
-    "as_root",
-    "make_run_folder",
-    "record_error",
-    "remove_empty",
+    "code_store",
     "root_mark",
     "roots_folder",
-    "run_folders",
 ]
-
-_TAIL_LETTERS = string.ascii_lowercase + string.digits
-_TAIL_LENGTH = 4
-_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -116,112 +101,82 @@ class RunPaths:
         return self.folder / "traceback.txt"
 
     @property
+    def crash(self) -> Path:
+        """Where every thread stood when a fault such as SIGSEGV ended the process."""
+        return self.folder / "crash.txt"
+
+    @property
     def keycode(self) -> Path:
         """The folder of the sources marked as key code."""
         return self.folder / "keycode"
 
+    @property
+    def code(self) -> Path:
+        """The folder of a plain copy of the code, where there was no git to take a snapshot."""
+        return self.folder / "code"
 
-def as_root(root: str | os.PathLike[str]) -> Path:
-    """Make the absolute path of an experiment root, ``~`` included; nothing is created.
+    @property
+    def console(self) -> Path:
+        """What the run printed on stdout and stderr."""
+        return self.folder / "logs" / "console.log"
 
-    Args:
-        root: The folder as given.
+    @property
+    def board(self) -> Path:
+        """The folder of TensorBoard's event files."""
+        return self.folder / "board"
 
-    Returns:
-        Its absolute path, symbolic links kept.
+    @property
+    def start_state(self) -> Path:
+        """The random states in which the run began."""
+        return self.folder / "rnd" / "start.rnd"
 
-    Raises:
-        RecordError: No folder can have that path.
-    """
-    text = os.path.expanduser(os.fspath(root))  # noqa: PTH111 - no error where there is no home
-    if not text or "\0" in text:
-        raise RecordError(
-            f"the experiment root {shown(text)} cannot be a folder; give a path such as"
-            " './experiment'"
-        )
-    try:
-        return Path(os.path.abspath(text))  # noqa: PTH100 - Path.absolute keeps `..`
-    except FileNotFoundError:
-        raise RecordError(
-            f"the experiment root {shown(text)} is below the working directory, which was deleted:"
-            " change to another, or give an absolute path"
-        ) from None
+    @property
+    def ranks(self) -> Path:
+        """The folder of what ranks other than 0 left, one folder a rank, see `RankPaths`."""
+        return self.folder / "ranks"
 
 
-def record_error(deed: str, path: Path, error: OSError) -> RecordError:
-    """Say in one line that something of the record could not be made, why, and the way out.
-
-    Args:
-        deed: What was tried, such as ``"make the run's folder"``.
-        path: Where.
-        error: What the system said.
-
-    Returns:
-        The error to raise.
-    """
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        way_out = "free some space there or choose another experiment root"
-    else:
-        way_out = "choose an experiment root that you may write to"
-    return RecordError(f"cannot {deed} {str(path)!r}: {error.strerror or error}; {way_out}")
-
-
-def make_run_folder(root: Path, experiment: str) -> RunPaths:
-    """Make the folder of a new run; no two processes ever get the same one.
+@dataclass(frozen=True)
+class RankPaths:
+    """The files of one rank other than 0 of a run on several.
 
     Args:
-        root: The experiment root; it and the experiment's folder are made where they are missing.
-        experiment: The experiment's name, checked.
-
-    Returns:
-        The run's paths; its key is the local time and a short random tail.
-
-    Raises:
-        RecordError: It cannot be made; nothing is left behind.
+        run: The run's files.
+        rank: The rank in the whole world, from 1.
     """
-    parent = root / experiment
-    missing = tuple(path for path in (parent, *parent.parents) if not os.path.lexists(path))
-    refusal: OSError = FileExistsError(errno.EEXIST, f"no free name in {_ATTEMPTS} attempts")
-    try:
-        for _ in range(_ATTEMPTS):
-            key = _new_key()
-            try:
-                parent.mkdir(parents=True, exist_ok=True)
-                if _made_exclusively(parent / key):
-                    return RunPaths(root, experiment, key, (parent / key, *missing))
-            # Another process that failed may take an empty parent away between the two steps;
-            # where it is so each time, as in /proc, no folder can be made.
-            except FileNotFoundError as error:
-                refusal = error
-        raise refusal
-    except OSError as error:
-        remove_empty(missing)
-        raise record_error("make a run's folder under", parent, error) from error
 
+    run: RunPaths
+    rank: int
 
-def remove_empty(folders: Iterable[Path]) -> None:
-    """Take back folders that were made; one that holds something by now stays.
+    @property
+    def folder(self) -> Path:
+        """The rank's folder."""
+        return self.run.ranks / str(self.rank)
 
-    Args:
-        folders: The folders, inner ones first.
-    """
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    @property
+    def manifest(self) -> Path:
+        """What is known of the rank; written by its own process."""
+        return self.folder / "rank.json"
 
+    @property
+    def heartbeat(self) -> Path:
+        """As a run's own."""
+        return self.folder / ".heartbeat"
 
-def _made_exclusively(folder: Path) -> bool:
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return False
-    return True
+    @property
+    def traceback(self) -> Path:
+        """As a run's own."""
+        return self.folder / "traceback.txt"
 
+    @property
+    def crash(self) -> Path:
+        """As a run's own."""
+        return self.folder / "crash.txt"
 
-def _new_key() -> str:
-    # `secrets`, not `random`: a seeded script would draw the same tail each time, and be changed.
-    tail = "".join(secrets.choice(_TAIL_LETTERS) for _ in range(_TAIL_LENGTH))
-    return f"{datetime.now():%y-%m-%d-%H%M%S}-{tail}"
+    @property
+    def console(self) -> Path:
+        """As a run's own."""
+        return self.folder / "console.log"
 
 
 def root_mark(root: Path) -> Path:
@@ -236,6 +191,18 @@ def root_mark(root: Path) -> Path:
     return root / MARK_FOLDER / "root.json"
 
 
+def code_store(root: Path) -> Path:
+    """The bare git repository that holds the code of all runs of a root.
+
+    Args:
+        root: The experiment root.
+
+    Returns:
+        The folder's path; it need not exist.
+    """
+    return root / MARK_FOLDER / "code.git"
+
+
 def roots_folder() -> Path:
     """The folder in the user's home that knows where the roots are.
 
@@ -243,26 +210,3 @@ def roots_folder() -> Path:
         The folder's path; it need not exist.
     """
     return thexp_home() / "roots"
-
-
-def run_folders(root: Path) -> list[RunPaths]:
-    """List the runs of a root: the folders with a manifest.
-
-    Args:
-        root: The experiment root.
-
-    Returns:
-        Their paths, in no particular order; folders that cannot be read are passed over.
-    """
-    return [
-        paths
-        for experiment in _subfolders(root)
-        for key in _subfolders(root / experiment)
-        if os.path.lexists((paths := RunPaths(root, experiment, key)).manifest)
-    ]
-
-
-def _subfolders(folder: Path) -> list[str]:
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        return [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
-    return []

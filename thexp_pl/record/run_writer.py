@@ -14,12 +14,13 @@ from thexp_pl.atomic import write_json, write_text
 from thexp_pl.errors import UsageError
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.faults import Tolerant
+from thexp_pl.record.folders import record_error, remove_empty
 from thexp_pl.record.heartbeat import Heartbeat
 from thexp_pl.record.journal import Journal
 from thexp_pl.record.manifest import cause_of, kept_params, new_manifest, now_text
 from thexp_pl.record.metrics import MetricsWriter
 from thexp_pl.record.names import cut
-from thexp_pl.record.paths import RunPaths, record_error, remove_empty
+from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
 from thexp_pl.record.roots import register_root
 

@@ -12,11 +12,12 @@ from typing import Any
 
 from thexp_pl.errors import RecordError, near_miss
 from thexp_pl.jsonable import to_jsonable
+from thexp_pl.record.folders import run_folders
 from thexp_pl.record.manifest import read_manifest
 from thexp_pl.record.metrics import read_metrics
 from thexp_pl.record.names import shown
 from thexp_pl.record.notes import read_notes
-from thexp_pl.record.paths import RunPaths, run_folders
+from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.status import ENDED, compute_status
 from thexp_pl.record.summary import MetricsSummary
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from thexp_pl.errors import RecordError, UsageError
+from thexp_pl.record.folders import as_root
 from thexp_pl.record.journal import read_journal
 from thexp_pl.record.keycode import read_sources
-from thexp_pl.record.paths import as_root
 from thexp_pl.record.roots import known_roots
 from thexp_pl.record.runs import Run, find_run, read_runs
 

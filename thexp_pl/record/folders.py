@@ -1,0 +1,148 @@
+"""The folders of roots and runs: naming, making and listing them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import string
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from thexp_pl.errors import RecordError
+from thexp_pl.record.names import shown
+from thexp_pl.record.paths import RunPaths
+
+__all__ = ["as_root", "make_run_folder", "record_error", "remove_empty", "run_folders"]
+
+_TAIL_LETTERS = string.ascii_lowercase + string.digits
+_TAIL_LENGTH = 4
+_ATTEMPTS = 100
+
+
+def as_root(root: str | os.PathLike[str]) -> Path:
+    """Make the absolute path of an experiment root, ``~`` included; nothing is created.
+
+    Args:
+        root: The folder as given.
+
+    Returns:
+        Its absolute path, symbolic links kept.
+
+    Raises:
+        RecordError: No folder can have that path.
+    """
+    text = os.path.expanduser(os.fspath(root))  # noqa: PTH111 - no error where there is no home
+    if not text or "\0" in text:
+        raise RecordError(
+            f"the experiment root {shown(text)} cannot be a folder; give a path such as"
+            " './experiment'"
+        )
+    try:
+        return Path(os.path.abspath(text))  # noqa: PTH100 - Path.absolute keeps `..`
+    except FileNotFoundError:
+        raise RecordError(
+            f"the experiment root {shown(text)} is below the working directory, which was deleted:"
+            " change to another, or give an absolute path"
+        ) from None
+
+
+def record_error(deed: str, path: Path, error: OSError) -> RecordError:
+    """Say in one line that something of the record could not be made, why, and the way out.
+
+    Args:
+        deed: What was tried, such as ``"make the run's folder"``.
+        path: Where.
+        error: What the system said.
+
+    Returns:
+        The error to raise.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        way_out = "free some space there or choose another experiment root"
+    else:
+        way_out = "choose an experiment root that you may write to"
+    return RecordError(f"cannot {deed} {str(path)!r}: {error.strerror or error}; {way_out}")
+
+
+def make_run_folder(root: Path, experiment: str) -> RunPaths:
+    """Make the folder of a new run; no two processes ever get the same one.
+
+    Args:
+        root: The experiment root; it and the experiment's folder are made where they are missing.
+        experiment: The experiment's name, checked.
+
+    Returns:
+        The run's paths; its key is the local time and a short random tail.
+
+    Raises:
+        RecordError: It cannot be made; nothing is left behind.
+    """
+    parent = root / experiment
+    missing = tuple(path for path in (parent, *parent.parents) if not os.path.lexists(path))
+    refusal: OSError = FileExistsError(errno.EEXIST, f"no free name in {_ATTEMPTS} attempts")
+    try:
+        for _ in range(_ATTEMPTS):
+            key = _new_key()
+            try:
+                parent.mkdir(parents=True, exist_ok=True)
+                if _made_exclusively(parent / key):
+                    return RunPaths(root, experiment, key, (parent / key, *missing))
+            # Another process that failed may take an empty parent away between the two steps;
+            # where it is so each time, as in /proc, no folder can be made.
+            except FileNotFoundError as error:
+                refusal = error
+        raise refusal
+    except OSError as error:
+        remove_empty(missing)
+        raise record_error("make a run's folder under", parent, error) from error
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Take back folders that were made; one that holds something by now stays.
+
+    Args:
+        folders: The folders, inner ones first.
+    """
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _made_exclusively(folder: Path) -> bool:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _new_key() -> str:
+    # `secrets`, not `random`: a seeded script would draw the same tail each time, and be changed.
+    tail = "".join(secrets.choice(_TAIL_LETTERS) for _ in range(_TAIL_LENGTH))
+    return f"{datetime.now():%y-%m-%d-%H%M%S}-{tail}"
+
+
+def run_folders(root: Path) -> list[RunPaths]:
+    """List the runs of a root: the folders with a manifest.
+
+    Args:
+        root: The experiment root.
+
+    Returns:
+        Their paths, in no particular order; folders that cannot be read are passed over.
+    """
+    return [
+        paths
+        for experiment in _subfolders(root)
+        for key in _subfolders(root / experiment)
+        if os.path.lexists((paths := RunPaths(root, experiment, key)).manifest)
+    ]
+
+
+def _subfolders(folder: Path) -> list[str]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+    return []
