@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thexp_pl.errors import ExperimentNameError, RecordError
-from thexp_pl.record import Experiment, paths
+from thexp_pl.record import Experiment, folders
 from thexp_pl.record.folders import as_root, make_run_folder, run_folders
 from thexp_pl.record.names import check_experiment_name
 from thexp_pl.record.roots import known_roots, register_root
@@ -176,7 +176,7 @@ def test_a_full_disk_at_the_start_is_one_error_and_leaves_nothing(
     script = f"""
 import resource
 from thexp_pl.errors import RecordError
-from thexp_pl.record import Experiment, paths
+from thexp_pl.record import Experiment, folders
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
 try:
     Experiment({str(root)!r}, "a").start_exp()
