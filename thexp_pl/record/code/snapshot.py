@@ -1,0 +1,104 @@
+"""A snapshot of a project's code, kept by git."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from thexp_pl.record.code.entry import running_files
+from thexp_pl.record.code.extras import entry_and_extras
+from thexp_pl.record.code.git import Git, GitError
+from thexp_pl.record.code.left_out import LeftOut
+from thexp_pl.record.code.listing import Listing, list_code
+from thexp_pl.record.code.project import working_tree
+from thexp_pl.record.code.store import Store
+from thexp_pl.record.places import placed
+
+__all__ = ["take_snapshot"]
+
+
+def take_snapshot(
+    project: Path,
+    root: Path,
+    *,
+    leave_out: Iterable[Path] = (),
+    max_bytes: int = 10_000_000,
+    redact: Callable[[str], str] = str,
+) -> dict[str, Any]:
+    """Keep the code of a project as it is now, in the store of an experiment root.
+
+    Tracked, staged, changed and untracked files are kept, with executable bits and symbolic links,
+    byte for byte. The user's repository, where there is one, is only read: HEAD, index and stash
+    stay as they are.
+
+    Args:
+        project: The project's folder.
+        root: The experiment root.
+        leave_out: Further files and folders that are no part of the code.
+        max_bytes: Larger files are left out.
+        redact: Takes secrets out of a notebook's cells; files are kept as they are.
+
+    Returns:
+        ``how`` (``"git"``), ``tree`` and ``commit`` (hashes), ``project`` (as seen from the root
+        where they move together), ``entry`` (the file that was started, by its name in the tree;
+        None for none), ``files`` (how many), ``untracked`` (how many of them git does not track),
+        ``left_out`` (at most 200 entries of ``path``, ``why`` and, for a large file, ``bytes``) and
+        ``left_out_count`` (how many there are). What git ignores is not listed.
+
+    Raises:
+        NoGitError: There is no git program; see `copy_plainly`.
+        GitError: git cannot read the project or write the store.
+        OSError: The store cannot be written.
+    """
+    top = Path(os.path.realpath(project))
+    store = Store(root)
+    reasons = dict.fromkeys(leave_out, "left out by the caller") | {root: "the experiment root"}
+    listing = _listed(top, store, reasons, max_bytes)
+    entry, extras = entry_and_extras(top, listing.files, max_bytes, redact)
+    try:
+        tree, commit = store.add(top, listing.files, extras)
+    except GitError:
+        readable = _readable(top, listing.files, listing.left_out)
+        if len(readable) == len(listing.files):
+            raise
+        listing.files = readable
+        tree, commit = store.add(top, listing.files, extras)
+    return {
+        "how": "git",
+        "tree": tree,
+        "commit": commit,
+        "project": placed(top, root),
+        "entry": None if entry is None else os.fsdecode(entry),
+        "files": len(listing.files) + len(extras),
+        "untracked": listing.untracked,
+        **listing.left_out.facts(),
+    }
+
+
+def _listed(top: Path, store: Store, reasons: dict[Path, str], max_bytes: int) -> Listing:
+    running = running_files(top)
+    tree = working_tree(top)
+    if tree is not None:
+        with contextlib.suppress(GitError):  # it is damaged
+            git = Git.of_user(top, tree)
+            listing = list_code(top, git, reasons=reasons, max_bytes=max_bytes, running=running)
+            # Of a folder that it ignores, the repository around it knows nothing.
+            if tree == top or not set(listing.files).issubset(running):
+                return listing
+    return list_code(top, store.git(top), reasons=reasons, max_bytes=max_bytes, running=running)
+
+
+def _readable(top: Path, files: Iterable[bytes], left_out: LeftOut) -> list[bytes]:
+    kept = []
+    for path in files:
+        full = os.path.join(os.fsencode(top), path)  # noqa: PTH118 - bytes
+        try:
+            if not os.path.islink(full):  # noqa: PTH114 - bytes
+                os.close(os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            kept.append(path)
+        except OSError:
+            left_out.add(path, "cannot be read")
+    return kept
