@@ -191,7 +191,12 @@ def test_the_smallest_good_manifest_is_not_damaged(tmp_path: Path) -> None:
         "<html></html>",
         b"\xff\xfe\x00",
         '{"a":' * 10_000 + "1" + "}" * 10_000,
-        json.dumps(GOOD | {"schema": 2}),
+        json.dumps(GOOD | {"schema": 3}),
+        json.dumps(GOOD | {"schema": 0}),
+        json.dumps(GOOD | {"schema": True}),
+        json.dumps(GOOD | {"schema": 2, "packages": None}),
+        json.dumps(GOOD | {"schema": 2, "gpus": ["fast"]}),
+        json.dumps(GOOD | {"schema": 2, "uses": {}}),
         json.dumps(GOOD | {"schema": "1" * 100_000}),
         json.dumps(GOOD | {"params": []}),
         json.dumps(GOOD | {"start": "yesterday"}),
@@ -207,7 +212,10 @@ def test_a_damaged_or_foreign_manifest_makes_a_damaged_run(
     assert read_text(tmp_path, text) == "damaged"
 
 
-@pytest.mark.parametrize("field", [name for name in GOOD if name != "schema"])
+LATER = ("platform", "gpus", "environment", "packages", "code", "random_states", "uses", "parent")
+
+
+@pytest.mark.parametrize("field", [name for name in GOOD if name != "schema"] + [*LATER])
 @pytest.mark.parametrize("value", [None, 1, 1e300, True, "x", [], {}, {"a": {"b": [1]}}])
 def test_no_value_of_any_field_makes_reading_fail(tmp_path: Path, field: str, value: Any) -> None:
     assert read_text(tmp_path, json.dumps(GOOD | {field: value}))

@@ -14,17 +14,27 @@ from thexp_pl.atomic import read_json
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.names import cut, shown
 from thexp_pl.record.paths import RunPaths
+from thexp_pl.record.places import placed
 from thexp_pl.record.process import process_identity
 from thexp_pl.record.redact import Redactor
 
-__all__ = ["SCHEMA", "cause_of", "kept_params", "new_manifest", "now_text", "read_manifest"]
+__all__ = [
+    "SCHEMA",
+    "SCHEMA_FILE",
+    "cause_of",
+    "kept_params",
+    "new_manifest",
+    "now_text",
+    "read_manifest",
+]
 
-SCHEMA = 1
+SCHEMA = 2
+SCHEMA_FILE = Path(__file__).parent / "schema" / f"run-{SCHEMA}.schema.json"
 _MAX_BYTES = 16 << 20
 _MAX_MESSAGE = 10_000
 _MAX_TEXT = 100_000  # characters of one text among the parameters
 _MAX_PARAMS = 4 << 20  # characters of all parameters as JSON
-_PACKAGES = ("thexp-pl", "torch", "pytorch-lightning")
+_NONE = type(None)
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "key": str,
     "experiment": str,
@@ -33,10 +43,24 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "params": dict,
     "metrics": dict,
     "process": dict,
-    "end": (str, type(None)),
-    "seconds": (int, float, type(None)),
-    "cause": (dict, type(None)),
+    "end": (str, _NONE),
+    "seconds": (int, float, _NONE),
+    "cause": (dict, _NONE),
+    "platform": dict,
+    "cpu": dict,
+    "gpus": list,
+    "environment": dict,
+    "packages": dict,
+    "editable": dict,
+    "git": (dict, _NONE),
+    "code": (dict, _NONE),
+    "seeds": dict,
+    "random_states": (dict, _NONE),
+    "uses": list,
+    "parent": (dict, _NONE),
+    "world_size": (int, _NONE),
 }
+_OF_OBJECTS = ("gpus", "uses")
 
 
 def new_manifest(paths: RunPaths, redactor: Redactor) -> dict[str, Any]:
@@ -47,10 +71,11 @@ def new_manifest(paths: RunPaths, redactor: Redactor) -> dict[str, Any]:
         redactor: Takes secrets out of the command line.
 
     Returns:
-        The manifest: ``schema``, ``key``, ``experiment``, ``path`` (from the root), ``argv``,
-        ``command`` (as a shell takes it), ``cwd``, ``start`` (ISO 8601 with its offset), ``end``,
-        ``seconds``, ``status`` (as written; `compute_status` judges), ``cause`` (of the end),
-        ``process``, ``python``, ``packages``, ``params`` and ``metrics``.
+        The manifest, which `SCHEMA_FILE` describes: ``schema``, ``key``, ``experiment``, ``path``
+        (from the root), ``argv``, ``command`` (as a shell takes it), ``cwd`` (from the root where
+        it can be, see `placed`), ``start`` (ISO 8601 with its offset), ``end``, ``seconds``,
+        ``status`` (as written; `compute_status` judges), ``cause`` (of the end), ``process``,
+        ``python``, and what is gathered later, empty or None until then.
     """
     return {
         "schema": SCHEMA,
@@ -59,7 +84,7 @@ def new_manifest(paths: RunPaths, redactor: Redactor) -> dict[str, Any]:
         "path": paths.relative,
         "argv": redactor.argv(sys.argv),
         "command": redactor.command(sys.orig_argv),
-        "cwd": _working_directory(),
+        "cwd": _working_directory(paths.root, redactor),
         "start": now_text(),
         "end": None,
         "seconds": None,
@@ -67,9 +92,27 @@ def new_manifest(paths: RunPaths, redactor: Redactor) -> dict[str, Any]:
         "cause": None,
         "process": process_identity(),
         "python": platform.python_version(),
-        "packages": _versions(),
+        **_gathered_later(),
         "params": {},
         "metrics": {},
+    }
+
+
+def _gathered_later() -> dict[str, Any]:
+    return {
+        "platform": {},
+        "cpu": {},
+        "gpus": [],
+        "environment": {},
+        "packages": {},
+        "editable": {},
+        "git": None,
+        "code": None,
+        "seeds": {},
+        "random_states": None,
+        "uses": [],
+        "parent": None,
+        "world_size": None,
     }
 
 
@@ -141,31 +184,43 @@ def _shortened(value: Any) -> Any:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Read a manifest that may be damaged or hostile.
+    """Read a manifest that may be damaged or hostile, of this release or of one before.
 
     Args:
         path: The file.
 
     Returns:
-        The manifest; every key that `new_manifest` names with a text, a number or an object has
-        one.
+        The manifest; every key that `new_manifest` names with a text, a number, a list or an
+        object has one. What a release before did not write is as `new_manifest` begins with it.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no manifest, or one of another version.
+        ValueError: It is no manifest, or one of a later version.
     """
     manifest = read_json(path, limit=_MAX_BYTES)
     if not isinstance(manifest, dict):
         raise ValueError("not a JSON object")
-    if manifest.get("schema") != SCHEMA:
-        schema = shown(str(manifest.get("schema")))
-        raise ValueError(f"its schema is {schema}, and this thexp_pl reads {SCHEMA}")
+    _check_schema(manifest.get("schema"))
+    manifest = _gathered_later() | manifest
     for name, kind in _KINDS.items():
         if not isinstance(manifest.get(name), kind):
             raise ValueError(f"{name!r} is missing or of the wrong kind")
+    for name in _OF_OBJECTS:
+        if not all(isinstance(item, dict) for item in manifest[name]):
+            raise ValueError(f"{name!r} holds what is no object")
     if datetime.fromisoformat(manifest["start"]).tzinfo is None:
         raise ValueError("'start' has no offset from UTC")
     return manifest
+
+
+def _check_schema(schema: object) -> None:
+    if type(schema) is not int or schema < 1:
+        raise ValueError(f"its schema is {shown(str(schema))}, which no thexp_pl ever wrote")
+    if schema > SCHEMA:
+        raise ValueError(
+            f"its schema is {shown(str(schema))}, and this thexp_pl reads up to {SCHEMA}: update"
+            " thexp_pl to read it"
+        )
 
 
 def _kind(exception: BaseException) -> str:
@@ -181,20 +236,9 @@ def _message(exception: BaseException) -> str:
         return ""
 
 
-def _working_directory() -> str | None:
+def _working_directory(root: Path, redactor: Redactor) -> str | None:
     try:
-        return os.getcwd()  # noqa: PTH109 - the text is wanted
+        folder = os.getcwd()  # noqa: PTH109 - the text is wanted
     except FileNotFoundError:
         return None
-
-
-def _versions() -> dict[str, str | None]:
-    from importlib import metadata  # 40 ms, for the writer only
-
-    versions: dict[str, str | None] = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return versions
+    return redactor.text(placed(folder, root))

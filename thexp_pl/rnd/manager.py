@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import unicodedata
@@ -11,20 +10,19 @@ from typing import Any, Literal
 
 import torch
 
-from thexp_pl.atomic import read_json, write_bytes
 from thexp_pl.errors import CheckpointError, UsageError, near_miss
-from thexp_pl.jsonable import dumps
+from thexp_pl.record.facts.random_states import SUFFIX, read_states, write_states
 from thexp_pl.rnd.states import MAX_SEED, get_state, seed_all, set_state
 
 __all__ = ["RndManager"]
 
-FORMAT = "thexp_pl random state 1"
-SUFFIX = ".rnd"
 MAX_NAME_BYTES = 200  # file systems allow 255
 
 
 class RndManager:
     """Named random states in a folder, one JSON file each, readable on any machine.
+
+    A run's own folder ``rnd`` holds the states that it began with as ``start``.
 
     Args:
         dir: The folder; made if it is missing.
@@ -95,10 +93,8 @@ class RndManager:
             CheckpointError: The disk refuses; an older state of that name is still there.
         """
         path = self._path(name)
-        state = _listed(get_state())
-        content = {"format": FORMAT, "name": path.stem, "sha256": _digest(state), "state": state}
         try:
-            write_bytes(path, dumps(content) + b"\n")
+            write_states(path, _listed(get_state()))
         except OSError as error:
             raise CheckpointError(f"cannot save {path}: {error.strerror}") from error
         return path
@@ -115,7 +111,7 @@ class RndManager:
         """
         path = self._path(name)
         try:
-            content = read_json(path)
+            states = read_states(path)
         except FileNotFoundError:
             known = [found.stem for found in self.dir.glob(f"*{SUFFIX}")]
             raise CheckpointError(
@@ -124,14 +120,8 @@ class RndManager:
         except OSError as error:
             raise CheckpointError(f"cannot load {path}: {error.strerror}") from error
         except ValueError as error:
-            raise CheckpointError(f"{path} is damaged or no random state: {error}") from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise CheckpointError(f"{path} is no random state of this version of thexp_pl")
-        if content.get("name") != path.stem:  # "A" and "a" are one file to some file systems
-            raise CheckpointError(f"{path} holds the random state {content.get('name')!r}")
-        if content.get("sha256") != _digest(content.get("state")):
-            raise CheckpointError(f"{path} is damaged: its sha256 does not fit its state")
-        set_state(content["state"])
+            raise CheckpointError(f"{path} {error}") from error
+        set_state(states)
 
     def _path(self, name: str) -> Path:
         if (
@@ -157,7 +147,3 @@ def _listed(value: Any) -> Any:
     if isinstance(value, list):
         return [_listed(item) for item in value]
     return value.tolist() if isinstance(value, torch.Tensor) else value
-
-
-def _digest(state: Any) -> str:
-    return hashlib.sha256(dumps(state)).hexdigest()

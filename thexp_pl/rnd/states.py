@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from thexp_pl.errors import CheckpointError, UsageError
+from thexp_pl.record.facts.random_states import numpy_state, python_state
 
 __all__ = ["MAX_SEED", "fix_seed", "fork", "get_state", "seed_all", "set_state"]
 
@@ -56,25 +57,10 @@ def get_state() -> dict[str, Any]:
     Raises:
         UsageError: numpy's global generator was changed to another than MT19937.
     """
-    version, words, gauss = random.getstate()
-    numpy = np.random.get_state(legacy=False)
-    if numpy["bit_generator"] != "MT19937":
-        raise UsageError(
-            f"numpy's global generator is {numpy['bit_generator']}, but only its default MT19937 "
-            "can be saved: keep yours in a numpy.random.Generator of your own"
-        )
+    python, numpy = python_state(), numpy_state(np.random)
     return {
-        "python": {
-            "version": version,
-            "words": torch.from_numpy(np.array(words, dtype=np.int64)),
-            "gauss": gauss,
-        },
-        "numpy": {
-            "key": torch.from_numpy(numpy["state"]["key"].astype(np.int64)),
-            "pos": int(numpy["state"]["pos"]),
-            "has_gauss": int(numpy["has_gauss"]),
-            "gauss": float(numpy["gauss"]),
-        },
+        "python": {**python, "words": torch.tensor(python["words"], dtype=torch.int64)},
+        "numpy": {**numpy, "key": torch.tensor(numpy["key"], dtype=torch.int64)},
         "torch": torch.get_rng_state(),
         "cuda": [torch.cuda.get_rng_state(device) for device in range(_cuda_devices())],
         "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
@@ -82,20 +68,24 @@ def get_state() -> dict[str, Any]:
 
 
 def set_state(state: Mapping[str, Any]) -> None:
-    """Restore every generator, or none where the state is damaged.
+    """Restore every generator that the state holds, or none where the state is damaged.
 
-    Warns where this machine has generators that the state knows nothing of.
+    Warns where this machine has generators that the state knows nothing of, such as torch's in the
+    state of a run that began before torch was imported: they draw on as they were.
 
     Args:
-        state: What `get_state` gave, here or on another machine, tensors on any device.
+        state: What `get_state` gave, here or on another machine, tensors on any device, or what a
+            run began with (`thexp_pl.record.facts.random_states.read_states`).
 
     Raises:
         CheckpointError: It is no such state.
     """
     decoded = _decode(state)
     random.setstate(decoded.python)
-    np.random.set_state(decoded.numpy)
-    torch.set_rng_state(decoded.torch)
+    if decoded.numpy is not None:
+        np.random.set_state(decoded.numpy)
+    if decoded.torch is not None:
+        torch.set_rng_state(decoded.torch)
     for device, one in enumerate(decoded.cuda):
         torch.cuda.set_rng_state(one, device)
     if decoded.mps is not None:
@@ -151,8 +141,8 @@ class _Decoded(NamedTuple):
     """A state as the libraries take it, and the names of this machine's generators it lacks."""
 
     python: tuple[Any, ...]
-    numpy: tuple[str, Any, int, int, float]
-    torch: torch.Tensor
+    numpy: tuple[str, Any, int, int, float] | None
+    torch: torch.Tensor | None
     cuda: list[torch.Tensor]
     mps: torch.Tensor | None
     missing: str
@@ -163,8 +153,10 @@ def _decode(state: Mapping[str, Any]) -> _Decoded:
     try:
         decoded = _decoded(state)
         random.Random().setstate(decoded.python)
-        np.random.RandomState().set_state(decoded.numpy)
-        torch.Generator().set_state(decoded.torch)
+        if decoded.numpy is not None:
+            np.random.RandomState().set_state(decoded.numpy)
+        if decoded.torch is not None:
+            torch.Generator().set_state(decoded.torch)
         for device, one in enumerate(decoded.cuda):
             torch.Generator(f"cuda:{device}").set_state(one)
     except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
@@ -176,27 +168,36 @@ def _decode(state: Mapping[str, Any]) -> _Decoded:
 
 
 def _decoded(state: Mapping[str, Any]) -> _Decoded:
-    python, numpy = state["python"], state["numpy"]
-    words = _words("python's words", python["words"], MT_WORDS + 1).tolist()
-    key = _words("numpy's key", numpy["key"], MT_WORDS).numpy().astype(np.uint32)
-    version, pos, has_gauss = python["version"], numpy["pos"], numpy["has_gauss"]
-    _check("python's version", version, type(version) is int and version == random.getstate()[0])
-    _check("python's gauss", python["gauss"], isinstance(python["gauss"], float | None))
-    # numpy itself looks at none of these, and draws from outside its key
-    _check("numpy's pos", pos, type(pos) is int and 0 <= pos <= MT_WORDS)
-    _check("numpy's has_gauss", has_gauss, type(has_gauss) is int and has_gauss in (0, 1))
-    _check("numpy's gauss", numpy["gauss"], isinstance(numpy["gauss"], float))
     devices, has_mps = _cuda_devices(), torch.backends.mps.is_available()
-    missing = [f"cuda:{device}" for device in range(len(state["cuda"]), devices)]
+    missing = [name for name in ("numpy", "torch") if state[name] is None]
+    missing += [f"cuda:{device}" for device in range(len(state["cuda"]), devices)]
     missing += ["mps"] if has_mps and state["mps"] is None else []
     return _Decoded(
-        python=(version, tuple(words), python["gauss"]),
-        numpy=("MT19937", key, pos, has_gauss, numpy["gauss"]),
-        torch=_bytes(state["torch"]),
+        python=_python(state["python"]),
+        numpy=None if state["numpy"] is None else _numpy(state["numpy"]),
+        torch=None if state["torch"] is None else _bytes(state["torch"]),
         cuda=[_bytes(one) for one in state["cuda"][:devices]],
         mps=_bytes(state["mps"]) if has_mps and state["mps"] is not None else None,
         missing=", ".join(missing),
     )
+
+
+def _python(state: Mapping[str, Any]) -> tuple[Any, ...]:
+    version, gauss = state["version"], state["gauss"]
+    _check("python's version", version, type(version) is int and version == random.getstate()[0])
+    _check("python's gauss", gauss, isinstance(gauss, float | None))
+    words = _words("python's words", state["words"], MT_WORDS + 1).tolist()
+    return version, tuple(words), gauss
+
+
+def _numpy(state: Mapping[str, Any]) -> tuple[str, Any, int, int, float]:
+    pos, has_gauss, gauss = state["pos"], state["has_gauss"], state["gauss"]
+    # numpy itself looks at none of these, and draws from outside its key
+    _check("numpy's pos", pos, type(pos) is int and 0 <= pos <= MT_WORDS)
+    _check("numpy's has_gauss", has_gauss, type(has_gauss) is int and has_gauss in (0, 1))
+    _check("numpy's gauss", gauss, isinstance(gauss, float))
+    key = _words("numpy's key", state["key"], MT_WORDS).numpy().astype(np.uint32)
+    return "MT19937", key, pos, has_gauss, gauss
 
 
 def _check(what: str, value: Any, holds: bool) -> None:
