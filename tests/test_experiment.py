@@ -56,7 +56,7 @@ def test_a_run_leaves_its_facts_parameters_and_metrics(tmp_path: Path, own_home:
     assert info["path"] == f"script/{info['key']}"
     assert info["argv"][1:] == ["--epoch=3"]
     assert info["command"].endswith("script.py --epoch=3")
-    assert info["cwd"] == str(tmp_path)
+    assert info["cwd"] == ".."  # as seen from the root: both may be moved together
     assert info["params"] == {"lr": 0.1, "optim": {"betas": [0.9, 0.99]}, "nan": "NaN"}
     assert info["metrics"]["loss"] == {
         "last": "Infinity", "min": 1.0, "max": 3.0, "mean": 2.0, "count": 4, "nonfinite": 1,
@@ -149,7 +149,7 @@ def test_held_parts_tell_which_files_came_changed_and_went(tmp_path: Path) -> No
         "save/1.ckpt": ("created", 5),
         "log/deep/a.log": ("created", 4),
     }
-    assert seen == [("b.png", "created"), ("1.ckpt", "created")]
+    assert sorted(name for name, mode in seen if mode == "created") == ["1.ckpt", "b.png"]
 
 
 def test_files_that_were_in_a_part_before_are_modified_or_deleted(tmp_path: Path) -> None:

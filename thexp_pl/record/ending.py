@@ -1,4 +1,4 @@
-"""Lets open runs end by themselves: at the interpreter's exit, at an exception, at SIGTERM.
+"""Lets open runs end by themselves: at the interpreter's exit, at an exception, at a signal.
 
 One hook of each kind serves all runs of the process, and what was there before it still happens.
 A forked child has the hooks too: it is the run that knows its own process and does nothing there.
@@ -14,7 +14,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-__all__ = ["OpenRun", "forget", "status_of", "watch"]
+__all__ = ["OpenRun", "forget", "status_of", "watch", "worker_exception"]
 
 
 class OpenRun(Protocol):
@@ -26,10 +26,14 @@ class OpenRun(Protocol):
         """End it; nothing in another process than its own."""
 
 
+# SIGHUP comes when a terminal closes, and SIGTERM from schedulers and `kill`.
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
 _open: list[OpenRun] = []
 _previous_excepthook: Any = None
-_previous_sigterm: Any = None
+_previous_handlers: dict[int, Any] = {}
 _signal_name: str | None = None
+_worker_pid: int | None = None
 
 
 def watch(run: OpenRun) -> None:
@@ -79,6 +83,18 @@ def status_of(exception: BaseException | None) -> str:
     return "failed"
 
 
+def worker_exception() -> BaseException | None:
+    """Tell what ends a process of multiprocessing, asked by one of its finalizers.
+
+    Returns:
+        What it raised: such a process catches it, calls no `sys.excepthook`, and exits.
+    """
+    exception = sys.exc_info()[1]
+    if isinstance(exception, SystemExit) and exception.__context__ is not None:
+        return exception.__context__
+    return exception
+
+
 def _end_all(exception: BaseException | None) -> None:
     status = "interrupted" if _signal_name else status_of(exception)
     for run in reversed(_open[:]):
@@ -86,53 +102,67 @@ def _end_all(exception: BaseException | None) -> None:
 
 
 def _install() -> None:
-    global _previous_excepthook, _previous_sigterm
+    global _previous_excepthook
     if _previous_excepthook is None:
         _previous_excepthook = sys.excepthook
         sys.excepthook = _on_exception
         atexit.register(_end_all, None)
-    if _previous_sigterm is None and threading.current_thread() is threading.main_thread():
-        current = signal.getsignal(signal.SIGTERM)
-        if current is signal.SIG_DFL or callable(current):  # not ignored, not a C handler
-            _previous_sigterm = current
-            signal.signal(signal.SIGTERM, _on_sigterm)
+    _end_with_worker()
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _SIGNALS:
+        current = signal.getsignal(number)
+        # not ignored, not a C handler
+        if number not in _previous_handlers and (current is signal.SIG_DFL or callable(current)):
+            _previous_handlers[number] = current
+            signal.signal(number, _on_signal)
+
+
+def _end_with_worker() -> None:
+    # A process of multiprocessing that was forked leaves without `atexit`.
+    global _worker_pid
+    if "multiprocessing.process" in sys.modules and _worker_pid != os.getpid():
+        from multiprocessing import parent_process, util
+
+        if parent_process() is not None:
+            util.Finalize(None, lambda: _end_all(worker_exception()), exitpriority=0)
+            _worker_pid = os.getpid()
 
 
 def _uninstall() -> None:
     # A hook that someone else has built upon stays, and passes everything on.
-    global _previous_excepthook, _previous_sigterm
+    global _previous_excepthook
     if sys.excepthook is _on_exception:
         sys.excepthook = _previous_excepthook
         _previous_excepthook = None
         atexit.unregister(_end_all)
-    if (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is _on_sigterm
-    ):
-        signal.signal(signal.SIGTERM, _previous_sigterm)
-        _previous_sigterm = None
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number, previous in list(_previous_handlers.items()):
+        if signal.getsignal(number) is _on_signal:
+            signal.signal(number, previous)
+            del _previous_handlers[number]
 
 
 def _on_exception(
     kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
 ) -> None:
-    previous = _previous_excepthook  # the last run's end forgets it
     try:
-        _end_all(exception)
+        _previous_excepthook(kind, exception, traceback)  # first: what it prints is recorded too
     finally:
-        previous(kind, exception, traceback)
+        _end_all(exception)
 
 
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
+def _on_signal(number: int, frame: FrameType | None) -> None:
     global _signal_name
-    _signal_name = "SIGTERM"
-    previous = _previous_sigterm
+    _signal_name = signal.Signals(number).name
+    previous = _previous_handlers.get(number)
     if callable(previous):  # someone else decides whether the process ends
         previous(number, frame)
-    elif signal.getsignal(signal.SIGTERM) is _on_sigterm:
+    elif signal.getsignal(number) is _on_signal:
         # Nobody else handles the signal: the process dies of it, as it would have without us.
         try:
             _end_all(None)
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from thexp_pl.errors import UsageError
-from thexp_pl.record import ending, keycode, notes
+from thexp_pl.record import ending
+from thexp_pl.record.companions import Companions
 from thexp_pl.record.faults import Tolerant
-from thexp_pl.record.folders import as_root, make_run_folder, record_error
-from thexp_pl.record.held import HeldParts, Listener
+from thexp_pl.record.folders import as_root, make_run_folder
 from thexp_pl.record.names import check_experiment_name, script_name, shown
-from thexp_pl.record.numbers import as_count, as_number
+from thexp_pl.record.options import RecordOptions, checked_options
 from thexp_pl.record.paths import RunPaths
+from thexp_pl.record.recording import Recording
 from thexp_pl.record.redact import Redactor
-from thexp_pl.record.run_writer import RunWriter, plain_params
+from thexp_pl.record.roots import register_root
+from thexp_pl.record.run_writer import RunWriter
+from thexp_pl.record.starting import starting_facts
 from thexp_pl.record.status import ENDED
 
 __all__ = ["Experiment"]
 
 
-class Experiment:
-    """Records one run: its parameters, metrics, code, files and how it ended.
+class Experiment(Recording):
+    """Records one run: its code, parameters, machine, metrics, files, console and how it ended.
 
     The run's folder is ``<root>/<name>/<key>``. Once started, the run ends by itself at the
-    interpreter's exit, at an exception that nobody catches and at SIGTERM; `end_exp` and ``with``
-    end it sooner. After the start a fault of the recorder itself, such as a full disk, is one
-    warning and never an exception. In a forked process the object records nothing.
+    interpreter's exit, at an exception that nobody catches, at SIGTERM and at SIGHUP; `end_exp`
+    and ``with`` end it sooner. After the start a fault of the recorder itself, such as a full disk,
+    is one warning and never an exception.
 
-    Files that came, changed or went in a held part are found by comparing the part at the run's
-    end with the part when it was made; what came and went in between is not seen.
+    In a process that was forked, or to which it was pickled, the object records nothing, unless
+    that process calls `go_on`, as rank 0 of a training that is spawned does; the process that
+    started the run ends it.
 
     Args:
         root: The experiment root, a folder for many experiments.
         name: The experiment's name; by default that of the script.
+        code: Whether a snapshot of the project's code is kept.
+        project: The folder of that code; by default the project that holds the script.
+        max_file_mb: Larger files are left out of the snapshot.
+        console: Whether stdout and stderr are copied to the run's ``logs/console.log``; None: yes,
+            but not in a notebook.
+        strict: Raise a RecordError for a fault of the recorder, in place of one warning.
 
     Raises:
         ExperimentNameError: The name cannot be that of a folder.
         RecordError: The root cannot be a folder.
+        UsageError: `project` or `max_file_mb` cannot be used.
 
     >>> import tempfile
     >>> from thexp_pl import Experiment, ExperimentViewer
@@ -52,18 +63,29 @@ class Experiment:
     'finished'
     """
 
-    def __init__(self, root: str | os.PathLike[str], name: str | None = None) -> None:
-        self.root = as_root(root)
-        self.name = script_name() if name is None else check_experiment_name(name)
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        code: bool = True,
+        project: str | os.PathLike[str] | None = None,
+        max_file_mb: float = 10.0,
+        console: bool | None = None,
+        strict: bool = False,
+    ) -> None:
+        options = checked_options(code, project, max_file_mb, console, strict)
+        checked_name = script_name() if name is None else check_experiment_name(name)
+        self._prepare(as_root(root), checked_name, options)
+
+    def _prepare(self, root: Path, name: str, options: RecordOptions) -> None:
+        self.name, self._options = name, options
+        super().__init__(root, Redactor(), Tolerant(f"the run of {shown(name)}", options.strict))
         self._pid = os.getpid()
+        self._is_owner = True  # this process started the run, or will, and ends it
         self._paths: RunPaths | None = None
-        self._params: dict[str, Any] = {}
-        self._held = HeldParts()
-        self._sources: dict[str, str] = {}
-        self._redactor = Redactor()
-        self._tolerant = Tolerant(f"the run of {shown(self.name)}")
-        self._writer: RunWriter | None = None
-        self._ended = False
+        self._companions: Companions | None = None
+        self._last_deeds: list[Callable[[], object]] = []
 
     @property
     def paths(self) -> RunPaths:
@@ -84,28 +106,8 @@ class Experiment:
 
     @property
     def running(self) -> bool:
-        """Whether the run has started and not ended, and this is its process."""
+        """Whether the run has started and not ended, and this process records it."""
         return self._writer is not None and not self._ended and os.getpid() == self._pid
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The run's parameters: a dict; a Params, a dataclass or a Namespace may be assigned.
-
-        They are written at the start, when they are assigned and at the end.
-        """
-        return self._params
-
-    @params.setter
-    def params(self, params: Any) -> None:
-        self._params = plain_params(params)
-        if self._writer is not None and self.running:
-            self._writer.params = self._params
-            self._tolerant(self._writer.write_manifest)
-
-    @property
-    def metrics(self) -> dict[str, dict[str, float]]:
-        """The metrics so far: by name ``last``, ``min``, ``max``, ``mean``, ``count``."""
-        return {} if self._writer is None else self._writer.metrics.summary.to_dict()
 
     def start_exp(self) -> None:
         """Start the run.
@@ -114,14 +116,43 @@ class Experiment:
             RecordError: The run's folder or its manifest cannot be written; nothing is left.
             UsageError: The run was started before.
         """
-        if self._writer is not None:
+        if self._started:
             raise UsageError("this experiment was started before: make a new Experiment for a run")
         paths, self._paths = self.paths, None
-        self._writer = RunWriter(paths, self._params, self._redactor, self._tolerant)
-        self._paths = paths
+        self._writer = RunWriter.begin(paths, self._params, self._redactor, self._tolerant)
+        self._paths, self._started = paths, True
         ending.watch(self)
-        for name, source in self._sources.items():
-            self._tolerant(keycode.write_source, paths.keycode, name, source)
+        self._companions = Companions(
+            paths, self._redactor.lines(), self._tolerant, self._options.console
+        )
+        self._tolerant(register_root, paths.root)
+        self._start_parts()
+        facts = starting_facts(paths, self._options, self._redactor, self._tolerant)
+        self._tolerant(self._writer.update, {**facts, "uses": self._inputs.facts()})
+
+    def go_on(self) -> None:
+        """Record in this process too what another one has started and has forked or pickled.
+
+        The other process has to wait meanwhile, as the parent of a spawned training does; it ends
+        the run. Where this process records the run already, nothing happens.
+
+        Raises:
+            UsageError: The run was not started, or has ended.
+        """
+        if not self._started or self._ended:
+            raise self.refusal("run can be gone on with")
+        if os.getpid() != self._pid:
+            self._join()
+
+    def _join(self) -> None:
+        Recording.__init__(self, self.root, self._redactor, self._tolerant)
+        self._pid, self._is_owner, self._started = os.getpid(), False, True
+        self._companions, self._last_deeds = None, []
+        self._writer = self._tolerant(RunWriter.join, self.paths, self._redactor, self._tolerant)
+        if self._writer is not None:
+            self._params = self._writer.params
+            ending.watch(self)
+            self._start_parts()
 
     def end_exp(self) -> None:
         """End the run as finished; a run that has ended stays as it is."""
@@ -132,22 +163,63 @@ class Experiment:
     ) -> None:
         """End the run; one that was not started, or has ended, stays as it is.
 
+        In a process that only goes on with the run, its part ends, and not the run.
+
         Args:
             status: ``finished``, ``failed`` or ``interrupted``.
             exception: What ended it; its traceback is kept in the run's folder.
             signal_name: The signal that ended it, such as ``"SIGTERM"``.
 
         Raises:
+            RecordError: With `strict`, something could not be recorded; the run has ended.
             UsageError: There is no such status.
         """
         if status not in ENDED:
             raise UsageError(f"no status {status!r}: a run ends as one of {', '.join(ENDED)}")
         if self._writer is None or not self.running:
             return
-        self._ended = True
-        ending.forget(self)
-        self._tolerant(self._write_changes, self._writer)
-        self._writer.end(status, exception, signal_name)
+        with self._tolerant.postponed():
+            for deed in self._last_deeds:
+                self._tolerant(deed)
+            self._ended = True
+            ending.forget(self)
+            if self._companions is not None:
+                self._companions.stop_console()
+            self._close_parts()
+            if self._is_owner:
+                self._writer.end(status, exception, signal_name)
+            else:
+                self._writer.leave(exception, signal_name)
+            if self._companions is not None:
+                self._companions.stop()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what another process needs to go on with the run."""
+        return {
+            "given": (self.root, self.name, self._options),
+            "paths": self._paths,
+            "params": self._params,
+            "pid": self._pid,
+            "started": self._started,
+            "ended": self._ended,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._prepare(*state["given"])
+        self._paths, self._params, self._pid = state["paths"], state["params"], state["pid"]
+        self._started, self._ended = state["started"], state["ended"]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Experiment:
+        """Give the run itself: there is one of it."""
+        return self
+
+    def at_end(self, deed: Callable[[], object]) -> None:
+        """Have something done at the run's end, however it ends but by a kill.
+
+        Args:
+            deed: Called once, while the run still records; its faults are the recorder's.
+        """
+        self._last_deeds.append(deed)
 
     def __enter__(self) -> Experiment:
         if self._writer is None:
@@ -161,134 +233,3 @@ class Experiment:
         trace: TracebackType | None,
     ) -> None:
         self.finish(ending.status_of(exception), exception)
-
-    def log_metrics(self, step: int | None, epoch: int | None, values: Mapping[str, float]) -> None:
-        """Record metrics; they are on disk after 1,000 rows or 5 s, whichever is first.
-
-        Args:
-            step: The step, counted from 0, or None.
-            epoch: The epoch, counted from 0, or None.
-            values: Numbers by name, NaN and the infinities included.
-
-        Raises:
-            UsageError: A value, the step or the epoch is no number that can be recorded, or the
-                run was not started or has ended; nothing of this call is recorded.
-        """
-        writer = self._open_writer("metrics")
-        if writer is not None:
-            step, epoch = as_count("step", step), as_count("epoch", epoch)
-            numbers = {
-                self._redactor.name(str(name)): as_number(name, value)
-                for name, value in values.items()
-            }
-            self._tolerant(writer.metrics.write, step, epoch, numbers)
-
-    def log_event(self, event: str, **facts: Any) -> None:
-        """Record in the journal that something happened, such as a checkpoint or a resume.
-
-        Args:
-            event: What happened, one word.
-            **facts: What is known of it; an absolute path in the run's folder is written as seen
-                from there.
-
-        Raises:
-            UsageError: The run was not started or has ended.
-        """
-        writer = self._open_writer("events")
-        if writer is not None:
-            self._tolerant(writer.add_event, event, facts)
-
-    def hold_exp_part(
-        self,
-        dir: str | os.PathLike[str],
-        exts: Iterable[str] = (),
-        observe: bool = True,
-    ) -> Path:
-        """Make a folder in the run's folder and have its files recorded.
-
-        Args:
-            dir: The folder, as seen from the run's.
-            exts: Suffixes of the files to record, such as ``[".ckpt"]``; they count for all parts.
-            observe: Whether files of this part are recorded.
-
-        Returns:
-            The folder.
-
-        Raises:
-            RecordError: It cannot be made.
-            UsageError: It would be outside the run's folder, or a suffix has no dot.
-        """
-        part = Path(dir)
-        if not part.parts or part.is_absolute() or ".." in part.parts or "\0" in str(part):
-            name = shown(str(dir))
-            raise UsageError(f"no part {name}: name a folder inside the run, such as 'log'")
-        try:
-            self._held.hold(self.path / part, exts, observe)
-        except OSError as error:
-            raise record_error("make the part", self.path / part, error) from error
-        return self.path / part
-
-    def add_event_listener(self, func: Listener, exts: Iterable[str]) -> None:
-        """Have a function told of the files in held parts that came, changed or went.
-
-        Args:
-            func: Called at the run's end, once a file, with its path and ``"created"``,
-                ``"modified"`` or ``"deleted"``.
-            exts: The suffixes that it wants, such as ``[".png"]``.
-
-        Raises:
-            UsageError: A suffix does not begin with a dot.
-        """
-        self._held.listen(func, exts)
-
-    def keycode(self, member: Any = None) -> Any:
-        """Keep the source of a function, a class or a module with the run.
-
-        Args:
-            member: The function, class or module; without it the result is a decorator.
-
-        Returns:
-            The member itself, or the decorator.
-        """
-        if member is None:
-            return self.keycode
-        self._tolerant(self._keep_source, member)
-        return member
-
-    def note(self, text: str) -> None:
-        """Add a note to the run, also after its end.
-
-        Args:
-            text: The note.
-        """
-        self._tolerant(notes.add_note, self.paths, self._redactor.text(str(text)))
-
-    def tag(self, *tags: str) -> None:
-        """Add tags to the run, also after its end.
-
-        Args:
-            *tags: The tags; those that it has already stay once.
-        """
-        self._tolerant(notes.add_tags, self.paths, *(self._redactor.text(str(tag)) for tag in tags))
-
-    def _open_writer(self, what: str) -> RunWriter | None:
-        if os.getpid() != self._pid:  # a loader's worker: its parent records
-            return None
-        if self._writer is None or self._ended:
-            state = "has not started: call start_exp()" if self._writer is None else "has ended"
-            raise UsageError(f"no {what} can be recorded: this experiment {state}")
-        return self._writer
-
-    def _keep_source(self, member: Any) -> None:
-        name, source = keycode.source_of(member)
-        self._sources[name] = source
-        if self.running:
-            keycode.write_source(self.paths.keycode, name, source)
-
-    def _write_changes(self, writer: RunWriter) -> None:
-        for change in self._held.changes():
-            facts = {"path": change.path, "size": change.size, "modified": change.time}
-            if self._held.is_recorded(change):
-                self._tolerant(writer.add_event, change.mode, facts)
-            for listener in self._held.listeners(change):
-                self._tolerant(listener, change.path, change.mode)

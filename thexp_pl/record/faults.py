@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from thexp_pl.errors import RecordError
 
 __all__ = ["RecorderWarning", "Tolerant"]
 
@@ -29,11 +32,14 @@ class Tolerant:
 
     Args:
         subject: What the warning speaks of, such as ``"the run 26-11-22-061138-k3f9"``.
+        strict: Raise every fault in place of warning.
     """
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, strict: bool = False) -> None:
         self._subject = subject
+        self._strict = strict
         self._told: set[tuple[object, ...]] = set()
+        self._postponed: list[RecordError] | None = None
 
     def __call__(
         self, action: Callable[_Args, _Result], *args: _Args.args, **kwargs: _Args.kwargs
@@ -47,14 +53,28 @@ class Tolerant:
 
         Returns:
             What it returned; None where it failed.
+
+        Raises:
+            RecordError: It failed, and faults are not tolerated.
         """
         try:
             return action(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - whatever it is, training is worth more
-            self._warn(error)
+            self.tell(error)
         return None
 
-    def _warn(self, error: Exception) -> None:
+    def tell(self, error: Exception) -> None:
+        """Tell of a fault that was met elsewhere, such as in a thread.
+
+        Args:
+            error: The fault.
+
+        Raises:
+            RecordError: Faults are not tolerated.
+        """
+        if self._strict:
+            self._raise(error)
+            return
         kind = _kind(error)
         if kind in self._told:
             return
@@ -63,8 +83,36 @@ class Tolerant:
             f"{self._subject} is not recorded in full: {type(error).__name__}: {error};"
             " it goes on, and further faults of this kind are not told",
             RecorderWarning,
-            stacklevel=4,
+            stacklevel=4,  # the line of whoever called the recorder
         )
+
+    @contextmanager
+    def postponed(self) -> Iterator[None]:
+        """Carry a block out to its end, and only then raise the first fault that is not tolerated.
+
+        Raises:
+            RecordError: There was one.
+        """
+        faults: list[RecordError] = []
+        self._postponed = faults
+        try:
+            yield
+        finally:
+            self._postponed = None
+        if faults:
+            raise faults[0]
+
+    def _raise(self, error: Exception) -> None:
+        fault = error if isinstance(error, RecordError) else None  # it says itself what to do
+        if fault is None:
+            fault = RecordError(
+                f"{self._subject} is not recorded in full: {type(error).__name__}: {error}; mend"
+                " it, or leave out strict=True to go on with a warning"
+            )
+            fault.__cause__ = error
+        if self._postponed is None:
+            raise fault
+        self._postponed.append(fault)
 
 
 def _kind(error: Exception) -> tuple[object, ...]:

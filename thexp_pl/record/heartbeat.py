@@ -51,10 +51,11 @@ def is_stale(path: Path) -> bool:
         path: The heartbeat's file.
 
     Returns:
-        Whether it is missing or was not touched for `STALE_SECONDS`, by its file system's clock.
+        Whether it is missing, or its time is more than `STALE_SECONDS` away from now by its file
+        system's clock: one from the future was not touched since the clock was set back.
     """
     try:
-        return _now_beside(path) - path.stat().st_mtime > STALE_SECONDS
+        return abs(_now_beside(path) - path.stat().st_mtime) > STALE_SECONDS
     except OSError:
         return True
 

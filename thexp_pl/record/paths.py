@@ -159,6 +159,11 @@ class RankPaths:
         return self.folder / "rank.json"
 
     @property
+    def exit(self) -> Path:
+        """Which signal ended the rank's process, written by rank 0 where that is its parent."""
+        return self.folder / "exit.json"
+
+    @property
     def heartbeat(self) -> Path:
         """As a run's own."""
         return self.folder / ".heartbeat"

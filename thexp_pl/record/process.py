@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["is_alive", "process_identity", "same_view"]
+__all__ = ["is_alive", "process_identity", "same_view", "was_rebooted"]
 
 _PROC = Path("/proc")
 _VIEW = ("host", "boot", "pid_namespace")
@@ -49,6 +49,20 @@ def same_view(process: Mapping[str, Any]) -> bool:
     """
     here = process_identity()
     return all(process.get(name) == here[name] for name in _VIEW)
+
+
+def was_rebooted(process: Mapping[str, Any]) -> bool:
+    """Say whether this machine was restarted since a process wrote its identity down.
+
+    Args:
+        process: What `process_identity` gave.
+
+    Returns:
+        Whether it was this host and pid namespace, under another boot.
+    """
+    here = process_identity()
+    same_place = all(process.get(name) == here[name] for name in ("host", "pid_namespace"))
+    return same_place and process.get("boot") != here["boot"]
 
 
 def is_alive(process: Mapping[str, Any]) -> bool | None:

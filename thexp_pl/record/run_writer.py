@@ -1,9 +1,9 @@
-"""The one writer of a run's own files: manifest, metrics, journal, traceback, heartbeat."""
+"""The one writer of a run's own files: manifest, metrics, journal, traceback."""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
+import contextlib
+import threading
 import time
 import traceback
 from collections.abc import Mapping
@@ -11,55 +11,122 @@ from pathlib import Path
 from typing import Any
 
 from thexp_pl.atomic import write_json, write_text
-from thexp_pl.errors import UsageError
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.folders import record_error, remove_empty
-from thexp_pl.record.heartbeat import Heartbeat
 from thexp_pl.record.journal import Journal
-from thexp_pl.record.manifest import cause_of, kept_params, new_manifest, now_text
-from thexp_pl.record.metrics import MetricsWriter
+from thexp_pl.record.manifest import (
+    cause_of,
+    kept_params,
+    new_manifest,
+    now_text,
+    read_manifest,
+)
+from thexp_pl.record.metrics import MetricsWriter, read_metrics
 from thexp_pl.record.names import cut
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
-from thexp_pl.record.roots import register_root
+from thexp_pl.record.summary import MetricsSummary
 
-__all__ = ["RunWriter", "plain_params"]
+__all__ = ["RunWriter", "write_traceback"]
 
 _MAX_TRACEBACK = 1 << 20  # characters
 
 
 class RunWriter:
-    """Writes a run from its start to its end.
+    """Writes a run's files; made by `begin` where the run starts.
+
+    Another process may write for a while, by `join`, as rank 0 of a training that was spawned
+    does: the one that began the run waits meanwhile, and takes up what was written at its end.
 
     Args:
         paths: The run; its folder is there.
+        manifest: Its manifest so far.
         params: Its parameters, read again at every writing of the manifest.
         redactor: Takes secrets out of all that is written.
-        tolerant: Takes the faults that come after the manifest was written.
-
-    Raises:
-        RecordError: The manifest cannot be written; nothing of the run is left.
+        tolerant: Takes the faults that come after the start.
     """
 
     def __init__(
-        self, paths: RunPaths, params: dict[str, Any], redactor: Redactor, tolerant: Tolerant
+        self,
+        paths: RunPaths,
+        manifest: dict[str, Any],
+        params: dict[str, Any],
+        redactor: Redactor,
+        tolerant: Tolerant,
     ) -> None:
         self.params = params
         self.metrics = MetricsWriter(paths.metrics)
         self._paths = paths
+        self._manifest = manifest
         self._redactor = redactor
         self._tolerant = tolerant
         self._journal = Journal(paths.journal)
+        self._written: tuple[int, int] | None = None  # the manifest as this process wrote it
+        self._is_shared = False
         self._begun = time.monotonic()  # the wall clock may be set back
-        self._manifest = new_manifest(paths, redactor)
+        self._lock = threading.RLock()  # threads add facts; a signal handler may come in the midst
+
+    @classmethod
+    def begin(
+        cls, paths: RunPaths, params: dict[str, Any], redactor: Redactor, tolerant: Tolerant
+    ) -> RunWriter:
+        """Write the first manifest.
+
+        Args:
+            paths: As for the class, and so are the others.
+            params: The run's parameters.
+            redactor: Takes secrets out.
+            tolerant: Takes later faults.
+
+        Returns:
+            The writer.
+
+        Raises:
+            RecordError: It cannot be written; nothing of the run is left.
+        """
+        writer = cls(paths, new_manifest(paths, redactor), params, redactor, tolerant)
         try:
-            self.write_manifest()
+            writer.write_manifest()
         except OSError as error:
             remove_empty(paths.made)
             raise record_error("write", paths.manifest, error) from error
-        self._heartbeat = tolerant(Heartbeat, paths.heartbeat)
-        tolerant(register_root, paths.root)
+        return writer
+
+    @classmethod
+    def join(cls, paths: RunPaths, redactor: Redactor, tolerant: Tolerant) -> RunWriter:
+        """Write on where another process has begun the run and waits.
+
+        Args:
+            paths: The run.
+            redactor: Takes secrets out.
+            tolerant: Takes the faults.
+
+        Returns:
+            The writer.
+
+        Raises:
+            OSError: The manifest cannot be read.
+            ValueError: It is damaged.
+        """
+        manifest = read_manifest(paths.manifest)
+        writer = cls(paths, manifest, dict(manifest["params"]), redactor, tolerant)
+        writer._is_shared, writer._written = True, _stamp(paths.manifest)
+        return writer
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Summarise the metrics, those that other processes wrote included.
+
+        Returns:
+            By name what `MetricsSummary.to_dict` gives.
+        """
+        if not self._is_shared:
+            return self.metrics.summary.to_dict()
+        self._tolerant(self.metrics.flush)
+        summary = MetricsSummary()
+        for _, _, _, name, value in read_metrics(self._paths.metrics).rows():
+            summary.add({name: value})
+        return summary.to_dict()
 
     def write_manifest(self) -> None:
         """Write the manifest as things stand.
@@ -67,9 +134,26 @@ class RunWriter:
         Raises:
             OSError: It cannot be written; the one from before is untouched.
         """
-        self._manifest["params"] = self._redactor.tree(kept_params(self.params))
-        self._manifest["metrics"] = self.metrics.summary.to_dict()
-        write_json(self._paths.manifest, self._manifest)
+        with self._lock:
+            self._take_up()
+            self._manifest["params"] = self._redactor.tree(kept_params(self.params))
+            self._manifest["metrics"] = self.summary()
+            write_json(self._paths.manifest, self._manifest)
+            self._written = _stamp(self._paths.manifest)
+
+    def update(self, facts: Mapping[str, Any]) -> None:
+        """Write the manifest with more facts in it.
+
+        Args:
+            facts: Entries of the manifest, without secrets.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with self._lock:
+            self._take_up()
+            self._manifest |= facts
+            self.write_manifest()
 
     def add_event(self, event: str, facts: Mapping[str, Any]) -> None:
         """Write an event to the journal.
@@ -85,6 +169,14 @@ class RunWriter:
         plain = {name: self._placed(value) for name, value in facts.items()}
         self._journal.add(event, **self._redactor.tree(to_jsonable(plain)))
 
+    def flush(self) -> None:
+        """Bring the metrics to the disk.
+
+        Raises:
+            OSError: The disk refuses them.
+        """
+        self.metrics.flush()
+
     def end(self, status: str, exception: BaseException | None, signal_name: str | None) -> None:
         """Write how the run ended and let go of its files.
 
@@ -93,24 +185,48 @@ class RunWriter:
             exception: What ended it.
             signal_name: The signal that ended it.
         """
-        self._tolerant(self.metrics.close)
-        self._tolerant(self._journal.close)
-        self._manifest |= {
+        self._take_up()
+        end = {
             "status": status,
             "end": now_text(),
             "seconds": round(time.monotonic() - self._begun, 3),
-            "cause": cause_of(exception, signal_name, self._redactor),
         }
-        if exception is not None:
-            self._tolerant(self._write_traceback, exception)
-        self._tolerant(self.write_manifest)
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
+        self._close(exception, signal_name, end)
 
-    def _write_traceback(self, exception: BaseException) -> None:
-        text = cut("".join(traceback.format_exception(exception)), _MAX_TRACEBACK)
-        write_text(self._paths.traceback, self._redactor.text(text))
-        self._manifest["cause"]["traceback"] = self._paths.traceback.name
+    def leave(self, exception: BaseException | None, signal_name: str | None) -> None:
+        """Let go of the files of a run that the process which began it is to end.
+
+        Args:
+            exception: What ended this process's part.
+            signal_name: The signal that ended it.
+        """
+        self._close(exception, signal_name, {})
+
+    def _close(
+        self, exception: BaseException | None, signal_name: str | None, end: dict[str, Any]
+    ) -> None:
+        self._tolerant(self.metrics.close)
+        self._tolerant(self._journal.close)
+        # What spawned processes raised says more than that one of them failed.
+        known = self._manifest["cause"] or {}
+        is_told = "type" in known
+        cause = known if is_told else cause_of(exception, signal_name, self._redactor)
+        if exception is not None and not is_told:
+            self._tolerant(write_traceback, self._paths.traceback, exception, self._redactor)
+            cause = {**(cause or {}), "traceback": self._paths.traceback.name}
+        self._manifest |= {**end, "cause": cause}
+        self._tolerant(self.write_manifest)
+
+    def _take_up(self) -> None:
+        """Take up what another process wrote into the manifest since this one did."""
+        stamp = _stamp(self._paths.manifest)
+        if self._written is None or self._written == stamp:
+            return
+        self._written = stamp
+        with contextlib.suppress(OSError, ValueError):  # what is no manifest is written over
+            self._manifest = read_manifest(self._paths.manifest)
+            self.params |= self._manifest["params"]
+            self._is_shared = True
 
     def _placed(self, value: Any) -> Any:
         if isinstance(value, str | Path) and Path(value).is_relative_to(self._paths.folder):
@@ -118,27 +234,25 @@ class RunWriter:
         return value
 
 
-def plain_params(params: Any) -> dict[str, Any]:
-    """Make a dict of whatever holds parameters.
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Tell one written manifest from another: each replaces the file."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns
+
+
+def write_traceback(path: Path, exception: BaseException, redactor: Redactor) -> None:
+    """Write the traceback of an exception, without secrets, the middle of a long one left out.
 
     Args:
-        params: A mapping, an object with ``to_dict``, a dataclass or an argparse Namespace.
-
-    Returns:
-        The parameters by name, nested ones not converted.
+        path: The file.
+        exception: The exception.
+        redactor: Takes secrets out.
 
     Raises:
-        UsageError: It is none of these.
+        OSError: It cannot be written.
     """
-    if isinstance(params, Mapping):
-        return dict(params)
-    if callable(getattr(params, "to_dict", None)):
-        return dict(params.to_dict())
-    if dataclasses.is_dataclass(params) and not isinstance(params, type):
-        return {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
-    if isinstance(params, argparse.Namespace):
-        return dict(vars(params))
-    raise UsageError(
-        f"params cannot be a {type(params).__name__}: give a dict, a Params, a dataclass or an"
-        " argparse Namespace"
-    )
+    text = cut("".join(traceback.format_exception(exception)), _MAX_TRACEBACK)
+    write_text(path, redactor.text(text))

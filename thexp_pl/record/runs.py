@@ -12,12 +12,14 @@ from typing import Any
 
 from thexp_pl.errors import RecordError, near_miss
 from thexp_pl.jsonable import to_jsonable
+from thexp_pl.record.death import death_of
 from thexp_pl.record.folders import run_folders
 from thexp_pl.record.manifest import read_manifest
 from thexp_pl.record.metrics import read_metrics
 from thexp_pl.record.names import shown
 from thexp_pl.record.notes import read_notes
 from thexp_pl.record.paths import RunPaths
+from thexp_pl.record.ranks import read_ranks
 from thexp_pl.record.status import ENDED, compute_status
 from thexp_pl.record.summary import MetricsSummary
 
@@ -49,6 +51,18 @@ class Run:
     def status(self) -> str:
         """What became of it, see `thexp_pl.record.status`; ``damaged`` without a manifest."""
         return "damaged" if self.damage else compute_status(self.manifest, self.paths.heartbeat)
+
+    @cached_property
+    def cause(self) -> dict[str, Any] | None:
+        """What ended it early, as far as that is known."""
+        if self.status == "killed":
+            return death_of(self.manifest, self.paths)
+        return self.manifest.get("cause")
+
+    @cached_property
+    def ranks(self) -> list[dict[str, Any]]:
+        """What its ranks other than 0 left, see `thexp_pl.record.ranks.read_ranks`."""
+        return read_ranks(self.paths)
 
     @cached_property
     def started(self) -> float:
@@ -84,7 +98,8 @@ class Run:
 
         Returns:
             The manifest, with ``key``, ``experiment``, ``root``, ``folder``, ``status``,
-            ``metrics``, ``tags`` and ``notes`` as they are now; a damaged run has ``damage`` too.
+            ``cause``, ``ranks``, ``metrics``, ``tags`` and ``notes`` as they are now; a damaged run
+            has ``damage`` too.
         """
         facts = {
             **self.manifest,
@@ -94,6 +109,8 @@ class Run:
             "root": str(self.paths.root),
             "folder": str(self.paths.folder),
             "status": self.status,
+            "cause": self.cause,
+            "ranks": self.ranks,
             "params": self.params,
             "metrics": self.metrics,
             **read_notes(self.paths),
@@ -115,7 +132,7 @@ def read_run(paths: RunPaths) -> Run:
     except OSError as error:
         return Run(paths, {}, f"run.json cannot be read: {error.strerror or error}")
     except ValueError as error:
-        return Run(paths, {}, f"run.json is damaged: {error}")
+        return Run(paths, {}, f"run.json cannot be used: {error}")
 
 
 def read_runs(roots: Iterable[Path]) -> list[Run]:

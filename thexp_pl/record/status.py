@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from thexp_pl.record.heartbeat import is_stale
-from thexp_pl.record.process import is_alive, process_identity, same_view
+from thexp_pl.record.process import is_alive, same_view, was_rebooted
 
 __all__ = ["ENDED", "compute_status"]
 
@@ -38,10 +38,4 @@ def compute_status(manifest: Mapping[str, Any], heartbeat: Path) -> str:
             return "running" if alive else "killed"
     if not is_stale(heartbeat):
         return "running"
-    return "killed" if _was_rebooted(process) else "lost"
-
-
-def _was_rebooted(process: Mapping[str, Any]) -> bool:
-    here = process_identity()
-    same_place = all(process.get(name) == here[name] for name in ("host", "pid_namespace"))
-    return same_place and process.get("boot") != here["boot"]
+    return "killed" if was_rebooted(process) else "lost"

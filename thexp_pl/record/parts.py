@@ -1,0 +1,147 @@
+"""What a run keeps of files and code: held parts, data that it uses, key code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from thexp_pl.errors import UsageError
+from thexp_pl.record import keycode
+from thexp_pl.record.facts import Inputs
+from thexp_pl.record.faults import Tolerant
+from thexp_pl.record.files import FileChanges, Listener
+from thexp_pl.record.folders import record_error
+from thexp_pl.record.names import shown
+from thexp_pl.record.paths import RunPaths
+from thexp_pl.record.redact import Redactor
+from thexp_pl.record.run_writer import RunWriter
+
+__all__ = ["RunParts"]
+
+
+class RunParts:
+    """The part of an `Experiment` that is about files and code; it may be used before the start.
+
+    Args:
+        root: The experiment root.
+        redactor: Takes secrets out of all that is written.
+        tolerant: Takes the faults that come after the start.
+    """
+
+    def __init__(self, root: Path, redactor: Redactor, tolerant: Tolerant) -> None:
+        self.root = root
+        self._redactor = redactor
+        self._tolerant = tolerant
+        self._writer: RunWriter | None = None
+        self._changes = FileChanges(self._report_change, tolerant.tell)
+        self._inputs = Inputs(root, redactor, self._report_inputs)
+        self._sources: dict[str, str] = {}
+
+    @property
+    def paths(self) -> RunPaths:
+        """The run's files."""
+        raise NotImplementedError
+
+    @property
+    def running(self) -> bool:
+        """Whether the run has started and not ended, and this is its process."""
+        raise NotImplementedError
+
+    def hold_exp_part(
+        self,
+        dir: str | os.PathLike[str],
+        exts: Iterable[str] = (),
+        observe: bool = True,
+    ) -> Path:
+        """Make a folder in the run's folder and have its files recorded.
+
+        Args:
+            dir: The folder, as seen from the run's.
+            exts: Suffixes of the files to record, such as ``[".ckpt"]``; they count for all parts.
+            observe: Whether files of this part are recorded.
+
+        Returns:
+            The folder.
+
+        Raises:
+            RecordError: It cannot be made.
+            UsageError: It would be outside the run's folder, or a suffix has no dot.
+        """
+        part = Path(dir)
+        if not part.parts or part.is_absolute() or ".." in part.parts or "\0" in str(part):
+            name = shown(str(dir))
+            raise UsageError(f"no part {name}: name a folder inside the run, such as 'log'")
+        folder = self.paths.folder / part
+        try:
+            self._changes.hold(folder, exts, observe)
+        except OSError as error:
+            raise record_error("make the part", folder, error) from error
+        return folder
+
+    def add_event_listener(self, func: Listener, exts: Iterable[str]) -> None:
+        """Have a function told of the files in held parts that come, change or go.
+
+        Args:
+            func: Called as it happens, in a thread, with the file's path and ``"created"``,
+                ``"modified"``, ``"deleted"`` or ``"moved"``.
+            exts: The suffixes that it wants, such as ``[".png"]``.
+
+        Raises:
+            UsageError: A suffix does not begin with a dot.
+        """
+        self._changes.listen(func, exts)
+
+    def uses(self, path: str | os.PathLike[str]) -> Path:
+        """Record that the run uses a data file or a folder of them: its size and SHA-256.
+
+        Args:
+            path: The file or folder; it is read in the background.
+
+        Returns:
+            The path, to be opened.
+
+        Raises:
+            RecordError: There is no such file.
+        """
+        self._inputs.uses(path)
+        return Path(path)
+
+    def keycode(self, member: Any = None) -> Any:
+        """Keep the source of a function, a class or a module with the run.
+
+        Args:
+            member: The function, class or module; without it the result is a decorator.
+
+        Returns:
+            The member itself, or the decorator.
+        """
+        if member is None:
+            return self.keycode
+        self._tolerant(self._keep_source, member)
+        return member
+
+    def _keep_source(self, member: Any) -> None:
+        name, source = keycode.source_of(member)
+        self._sources[name] = source
+        if self.running:
+            keycode.write_source(self.paths.keycode, name, self._redactor.text(source))
+
+    def _start_parts(self) -> None:
+        for name, source in self._sources.items():
+            text = self._redactor.text(source)
+            self._tolerant(keycode.write_source, self.paths.keycode, name, text)
+        self._tolerant(self._changes.start)
+
+    def _close_parts(self) -> None:
+        self._tolerant(self._changes.close)
+        self._tolerant(self._inputs.close)
+
+    def _report_change(self, event: str, facts: Mapping[str, Any]) -> None:
+        if self._writer is not None:
+            self._tolerant(self._writer.add_event, event, facts)
+
+    def _report_inputs(self) -> None:
+        if self._writer is not None:
+            self._tolerant(self._writer.update, {"uses": self._inputs.facts()})

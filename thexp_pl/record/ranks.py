@@ -1,0 +1,156 @@
+"""What the ranks other than 0 of a run on several leave beside it: one folder a rank."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from thexp_pl.atomic import read_json, write_json
+from thexp_pl.jsonable import to_jsonable
+from thexp_pl.record import ending
+from thexp_pl.record.companions import Companions
+from thexp_pl.record.death import death_of
+from thexp_pl.record.faults import Tolerant
+from thexp_pl.record.manifest import cause_of, now_text
+from thexp_pl.record.paths import RankPaths, RunPaths
+from thexp_pl.record.process import process_identity
+from thexp_pl.record.redact import Redactor
+from thexp_pl.record.run_writer import write_traceback
+from thexp_pl.record.status import compute_status
+
+__all__ = ["RankRecord", "note_exit", "read_ranks"]
+
+_SCHEMA = 1
+_MAX_BYTES = 1 << 20
+
+
+class RankRecord:
+    """Records the process of one rank: where it runs, what it prints, how it ends.
+
+    It ends by itself as an `Experiment` does. Its faults are one warning each.
+
+    Args:
+        paths: The run, which rank 0 writes.
+        rank: The rank in the whole world, from 1.
+        facts: What is known of it, such as its local rank and device.
+        console: Whether stdout and stderr are copied; None: yes, but not in a notebook.
+        strict: Whether a fault of the recorder is an exception.
+    """
+
+    def __init__(
+        self,
+        paths: RunPaths,
+        rank: int,
+        facts: Mapping[str, Any],
+        *,
+        console: bool | None = None,
+        strict: bool = False,
+    ) -> None:
+        self.paths = RankPaths(paths, rank)
+        self._pid = os.getpid()
+        self._redactor = Redactor()
+        self._tolerant = Tolerant(f"rank {rank} of the run {paths.key}", strict)
+        self._begun = time.monotonic()
+        self._ended = False
+        self._record = {
+            "schema": _SCHEMA,
+            "rank": rank,
+            "process": process_identity(),
+            "start": now_text(),
+            "end": None,
+            "seconds": None,
+            "status": "running",
+            "cause": None,
+            "facts": self._redactor.tree(to_jsonable(facts)),
+        }
+        self._tolerant(self._write)
+        ending.watch(self)
+        self._companions = Companions(self.paths, self._redactor.lines(), self._tolerant, console)
+
+    def finish(
+        self, status: str, exception: BaseException | None = None, signal_name: str | None = None
+    ) -> None:
+        """End the record of this rank; one that has ended stays as it is.
+
+        Args:
+            status: ``finished``, ``failed`` or ``interrupted``.
+            exception: What ended it; its traceback is kept.
+            signal_name: The signal that ended it.
+        """
+        if self._ended or os.getpid() != self._pid:
+            return
+        self._ended = True
+        ending.forget(self)
+        self._companions.stop_console()
+        cause = cause_of(exception, signal_name, self._redactor)
+        if exception is not None:
+            self._tolerant(write_traceback, self.paths.traceback, exception, self._redactor)
+            cause = {**(cause or {}), "traceback": self.paths.traceback.name}
+        self._record |= {
+            "status": status,
+            "end": now_text(),
+            "seconds": round(time.monotonic() - self._begun, 3),
+            "cause": cause,
+        }
+        self._tolerant(self._write)
+        self._companions.stop()
+
+    def _write(self) -> None:
+        self.paths.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.paths.manifest, self._record)
+
+
+def note_exit(paths: RunPaths, rank: int, signal_name: str) -> None:
+    """Write down which signal ended the process of a rank; its parent is told, and no one else.
+
+    Args:
+        paths: The run.
+        rank: The rank.
+        signal_name: Such as ``"SIGKILL"``.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    place = RankPaths(paths, rank)
+    place.folder.mkdir(parents=True, exist_ok=True)
+    write_json(place.exit, {"schema": _SCHEMA, "signal": signal_name})
+
+
+def read_ranks(paths: RunPaths) -> list[dict[str, Any]]:
+    """Read what the ranks other than 0 left.
+
+    Args:
+        paths: The run.
+
+    Returns:
+        By rank: what `RankRecord` wrote, with ``status`` as it is judged now and ``cause`` as far
+        as it is known; a rank whose file cannot be read has only ``rank`` and ``status``
+        ``damaged``.
+    """
+    numbers = []
+    with contextlib.suppress(OSError):
+        numbers = [int(name) for name in os.listdir(paths.ranks) if name.isdecimal()]  # noqa: PTH208
+    return [_read_rank(RankPaths(paths, rank)) for rank in sorted(numbers)]
+
+
+def _read_rank(place: RankPaths) -> dict[str, Any]:
+    record = _object(place.manifest)
+    if not isinstance(record.get("process"), dict) or not isinstance(record.get("status"), str):
+        return {"rank": place.rank, "status": "damaged"}
+    status = compute_status(record, place.heartbeat)
+    cause = record.get("cause")
+    if status == "killed":
+        signal_name = _object(place.exit).get("signal")
+        cause = {"signal": signal_name} if isinstance(signal_name, str) else death_of(record, place)
+    return {**record, "rank": place.rank, "status": status, "cause": cause}
+
+
+def _object(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        found = read_json(path, limit=_MAX_BYTES)
+        return found if isinstance(found, dict) else {}
+    return {}

@@ -1,0 +1,173 @@
+"""What a user records while a run goes on: parameters, metrics, events, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from thexp_pl.errors import UsageError
+from thexp_pl.jsonable import to_jsonable
+from thexp_pl.record import notes
+from thexp_pl.record.faults import Tolerant
+from thexp_pl.record.numbers import as_count, as_number
+from thexp_pl.record.parts import RunParts
+from thexp_pl.record.plain import plain_params
+from thexp_pl.record.redact import Redactor
+from thexp_pl.record.run_writer import RunWriter
+
+__all__ = ["Recording"]
+
+_KINSHIPS = ("resumed", "reproduced")
+
+
+class Recording(RunParts):
+    """The part of an `Experiment` that writes what it is told.
+
+    Args:
+        root: The experiment root.
+        redactor: Takes secrets out of all that is written.
+        tolerant: Takes the faults that come after the start.
+    """
+
+    def __init__(self, root: Path, redactor: Redactor, tolerant: Tolerant) -> None:
+        super().__init__(root, redactor, tolerant)
+        self._params: dict[str, Any] = {}
+        self._started = False
+        self._ended = False
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The run's parameters: a dict; a Params, a dataclass or a Namespace may be assigned.
+
+        They are written at the start, when they are assigned and at the end.
+        """
+        return self._params
+
+    @params.setter
+    def params(self, params: Any) -> None:
+        self._params = plain_params(params)
+        if self._writer is not None and self.running:
+            self._writer.params = self._params
+            self._tolerant(self._writer.write_manifest)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """The metrics so far: by name ``last``, ``min``, ``max``, ``mean``, ``count``."""
+        return {} if self._writer is None else self._tolerant(self._writer.summary) or {}
+
+    def log_metrics(self, step: int | None, epoch: int | None, values: Mapping[str, float]) -> None:
+        """Record metrics; they are on disk after 1,000 rows or 5 s, whichever is first.
+
+        Args:
+            step: The step, counted from 0, or None.
+            epoch: The epoch, counted from 0, or None.
+            values: Numbers by name, NaN and the infinities included.
+
+        Raises:
+            UsageError: A value, the step or the epoch is no number that can be recorded, or the
+                run was not started or has ended; nothing of this call is recorded.
+        """
+        writer = self._open_writer("metrics")
+        if writer is not None:
+            step, epoch = as_count("step", step), as_count("epoch", epoch)
+            numbers = {
+                self._redactor.name(str(name)): as_number(name, value)
+                for name, value in values.items()
+            }
+            self._tolerant(writer.metrics.write, step, epoch, numbers)
+
+    def log_event(self, event: str, **facts: Any) -> None:
+        """Record in the journal that something happened, such as a checkpoint or a resume.
+
+        Args:
+            event: What happened, one word.
+            **facts: What is known of it; an absolute path in the run's folder is written as seen
+                from there.
+
+        Raises:
+            UsageError: The run was not started or has ended.
+        """
+        writer = self._open_writer("events")
+        if writer is not None:
+            self._tolerant(writer.add_event, event, facts)
+
+    def set_parent(self, key: str, how: str) -> None:
+        """Record from which run this one came.
+
+        Args:
+            key: That run's key.
+            how: ``resumed`` (went on from a checkpoint of it) or ``reproduced`` (is it again).
+
+        Raises:
+            UsageError: It is neither, or the run was not started or has ended.
+        """
+        if how not in _KINSHIPS:
+            raise UsageError(f"how={how!r}: a run is one of {', '.join(_KINSHIPS)} from its parent")
+        self._set_facts("parent", parent={"key": self._redactor.text(str(key)), "how": how})
+
+    def set_world(self, size: int, **facts: Any) -> None:
+        """Record that the run has several ranks, of which this process is the first.
+
+        Args:
+            size: The number of ranks.
+            **facts: What is known of this rank, such as ``device="cuda:0"``.
+
+        Raises:
+            UsageError: The run was not started or has ended.
+        """
+        self._set_facts("ranks", world_size=size, rank=self._redactor.tree(to_jsonable(facts)))
+
+    def flush(self) -> None:
+        """Bring all metrics that wait in memory to the disk."""
+        if self._writer is not None and self.running:
+            self._tolerant(self._writer.flush)
+
+    def note(self, text: str) -> None:
+        """Add a note to the run, also after its end.
+
+        Args:
+            text: The note.
+        """
+        self._tolerant(notes.add_note, self.paths, self._redactor.text(str(text)))
+
+    def tag(self, *tags: str) -> None:
+        """Add tags to the run, also after its end.
+
+        Args:
+            *tags: The tags; those that it has already stay once.
+        """
+        self._tolerant(notes.add_tags, self.paths, *(self._redactor.text(str(tag)) for tag in tags))
+
+    def redact(self, text: str) -> str:
+        """Take secrets out of a text that is to be written beside the record.
+
+        Args:
+            text: Any text.
+
+        Returns:
+            The text with ``<redacted>`` in their place.
+        """
+        return self._redactor.text(text)
+
+    def refusal(self, what: str) -> UsageError:
+        """Say why something cannot be done before the start or after the end.
+
+        Args:
+            what: What was asked for.
+
+        Returns:
+            The error to raise.
+        """
+        state = "has ended" if self._started else "has not started: call start_exp()"
+        return UsageError(f"no {what}: this experiment {state}")
+
+    def _open_writer(self, what: str) -> RunWriter | None:
+        if not self._started or self._ended:
+            raise self.refusal(f"{what} can be recorded")
+        return self._writer if self.running else None  # a loader's worker: its parent records
+
+    def _set_facts(self, what: str, **facts: Any) -> None:
+        writer = self._open_writer(what)
+        if writer is not None:
+            self._tolerant(writer.update, facts)

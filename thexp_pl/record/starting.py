@@ -1,0 +1,76 @@
+"""What is gathered when a run starts: the machine, the packages, the code, the random states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from thexp_pl.record.code import (
+    GitError,
+    copy_plainly,
+    find_project,
+    git_facts,
+    take_snapshot,
+)
+from thexp_pl.record.facts import environment_facts, machine_facts, package_facts, random_facts
+from thexp_pl.record.faults import Tolerant
+from thexp_pl.record.options import RecordOptions
+from thexp_pl.record.paths import RunPaths
+from thexp_pl.record.redact import Redactor
+
+__all__ = ["starting_facts"]
+
+
+def starting_facts(
+    paths: RunPaths, options: RecordOptions, redactor: Redactor, tolerant: Tolerant
+) -> dict[str, Any]:
+    """Gather the facts of a run that starts; what cannot be told is left out with a warning.
+
+    Args:
+        paths: The run; its code goes to the root's store, its random states to its folder.
+        options: What the user chose.
+        redactor: Takes secrets out.
+        tolerant: Takes the faults.
+
+    Returns:
+        Entries of the manifest.
+    """
+    facts: dict[str, Any] = {}
+    gatherers: tuple[Callable[[], dict[str, Any]], ...] = (
+        machine_facts,
+        lambda: package_facts(paths, redactor),
+        lambda: environment_facts(redactor),
+        lambda: random_facts(paths),
+    )
+    for gather in gatherers:
+        facts |= tolerant(gather) or {}
+    project = tolerant(find_project, options.project)
+    code = None
+    if options.code:
+        code = tolerant(_code, project, paths, options, redactor, tolerant)
+        facts["code"] = code
+    if project is not None:
+        facts["git"] = tolerant(_git, project, code, redactor)
+    return facts
+
+
+def _git(project: Path, code: dict[str, Any] | None, redactor: Redactor) -> Any:
+    # The snapshot has listed what git does not track: that need not be done twice.
+    return redactor.tree(git_facts(project, untracked=(code or {}).get("untracked")))
+
+
+def _code(
+    project: Path | None,
+    paths: RunPaths,
+    options: RecordOptions,
+    redactor: Redactor,
+    tolerant: Tolerant,
+) -> dict[str, Any]:
+    limits: dict[str, Any] = {"max_bytes": options.max_file_bytes, "redact": redactor.text}
+    if project is not None:
+        try:
+            return take_snapshot(project, paths.root, **limits)
+        except GitError as error:  # none there, or it refuses: what runs is better than nothing
+            tolerant.tell(error)
+    return copy_plainly(paths.code, project, paths.root, **limits)
