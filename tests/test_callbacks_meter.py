@@ -27,8 +27,8 @@ from trainer_helpers import (
     start,
 )
 
-from thexp_pl import Meter
-from thexp_pl.callbacks import MeterCallback
+from thexp_pl import Meter, RunLogger
+from thexp_pl.callbacks import LoggerCallback, MeterCallback
 
 SAMPLES = 10  # in batches of 4, 4 and 2
 
@@ -59,6 +59,25 @@ def test_in_a_plain_module_the_mean_is_the_one_over_all_samples(tmp_path: Path) 
         rows = [row for row in csv.DictReader(file) if row["mean"]]
     assert [(row["epoch"], row["step"]) for row in rows] == [("0", "2"), ("1", "5")]
     assert float(rows[0]["mean"]) == pytest.approx(true_mean, rel=1e-6)
+
+
+@lightnings_own_warnings
+def test_without_a_self_log_the_means_reach_console_record_and_callback_metrics(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = RunLogger(tmp_path, "means", board=False, code=False, console=False)
+    callbacks = [MeterCallback(), LoggerCallback()]
+    trainer = plain_trainer(callbacks=callbacks, max_epochs=2, logger=logger, log_every_n_steps=2)
+
+    trainer.fit(PlainModule(), make_loader())
+
+    last = trainer.callback_metrics["loss"].item()
+    rows = metrics_of(logger.experiment)
+    assert [row[:2] for row in rows["loss"]] == [(4, 0), (9, 1)]
+    assert rows["loss"][-1][2] == last
+    assert [row[0] for row in rows["loss_step"]] == [1, 3, 5, 7, 9]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "2/2 | 5/5 | " in line]
+    assert f"({last:.4f})" in line
 
 
 def sized(batch: Any) -> float:

@@ -167,13 +167,13 @@ def test_a_folder_removed_in_mid_run_is_one_warning_and_training_goes_on(tmp_pat
 
     with pytest.warns(RecorderWarning) as caught:
         trainer.train()
-    with pytest.warns(RecorderWarning, match="metrics.csv"):  # its rows had waited
         trainer.experiment.end_exp()
 
     assert trainer.params.eidx == 5
     saving = [str(one.message) for one in caught if "save" in str(one.message)]
     assert len(saving) == 1
     assert "does not exist any more" in saving[0]
+    assert any("metrics.csv" in str(one.message) for one in caught)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,10 @@ pytestmark = pytest.mark.usefixtures("logger")
 
 @pytest.fixture
 def logger(tmp_path: Path):
-    run_logger = RunLogger(tmp_path / "root", "plain")
+    run_logger = RunLogger(tmp_path / "root", "plain", board=False, code=False, console=False)
     yield run_logger
-    run_logger._experiment.end_exp()
+    if (tmp_path / "root").exists():
+        run_logger.experiment.end_exp()
 
 
 class Logging(PlainModule):
@@ -118,7 +120,8 @@ def test_the_checkpoints_of_lightnings_own_callback_lie_in_the_run(logger: RunLo
 
     folder = logger.experiment.path / "checkpoints"
     assert [path.name for path in folder.iterdir()] == ["epoch=1-step=10.ckpt"]
-    saved = [e["path"] for e in read_journal(logger.experiment.paths.journal)]
+    events = read_journal(logger.experiment.paths.journal)
+    saved = [event["path"] for event in events if event["event"] == "checkpoint"]
     assert saved == ["checkpoints/epoch=0-step=5.ckpt", "checkpoints/epoch=1-step=10.ckpt"]
 
 
@@ -126,6 +129,19 @@ def test_the_checkpoints_of_lightnings_own_callback_lie_in_the_run(logger: RunLo
 class Settings:
     lr: float = 0.1
     sizes: tuple[int, ...] = (3, 4)
+
+
+class Sizes(Sequence[int]):
+    """A list of its own kind, as configuration packages have them."""
+
+    def __init__(self, items: tuple[int, ...]) -> None:
+        self._items = items
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
 
 
 def some_params() -> Params:
@@ -139,7 +155,10 @@ def some_params() -> Params:
     ("given", "written"),
     [
         ({"optim": {"lr": 0.1, "betas": [1, 2]}}, {"optim": {"lr": 0.1, "betas": [1, 2]}}),
-        (Namespace(lr=0.1), {"lr": 0.1}),
+        (Namespace(lr=0.1, optim=Namespace(beta=0.9)), {"lr": 0.1, "optim": {"beta": 0.9}}),
+        ({"sizes": Sizes((1, 2)), "own": [Namespace(a=1)]}, {"sizes": [1, 2], "own": [{"a": 1}]}),
+        ({"lr": 0.1, "_instantiator": "a.LightningCLI's own"}, {"lr": 0.1}),
+        (None, {}),
         (Settings(), {"lr": 0.1, "sizes": [3, 4]}),
         (some_params(), {"epoch": 10, "device": "cpu", "optim": {"lr": 0.1}}),
     ],

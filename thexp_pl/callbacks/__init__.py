@@ -5,8 +5,15 @@ Each works in a plain ``pl.Trainer(callbacks=[...])`` where that makes sense, an
 """
 
 from thexp_pl.callbacks.eval import EvalCallback
+from thexp_pl.callbacks.experiment import ExperimentCallback
 from thexp_pl.callbacks.logger import LoggerCallback
 from thexp_pl.callbacks.meter import MeterCallback
 from thexp_pl.callbacks.saver import SaverCallback
 
-__all__ = ["EvalCallback", "LoggerCallback", "MeterCallback", "SaverCallback"]
+__all__ = [
+    "EvalCallback",
+    "ExperimentCallback",
+    "LoggerCallback",
+    "MeterCallback",
+    "SaverCallback",
+]

@@ -1,0 +1,69 @@
+"""Every block of docs/from-lightning.md runs, in its order, and leaves the runs it speaks of."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from thexp_pl import ExperimentViewer
+
+PAGE = Path(__file__).parents[1] / "docs" / "from-lightning.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHELL = "import subprocess; subprocess.run({text!r}, shell=True, check=True)\n"
+
+
+def script_of(page: str, folder: Path) -> str:
+    """Write the blocks that name a file to it, and give all others as one script."""
+    parts = []
+    for language, text in BLOCK.findall(page):
+        name = re.match(r"# (\S+\.\w+)\n", text)
+        if name:
+            (folder / name[1]).write_text(text)
+        elif language == "bash":
+            parts.append(SHELL.format(text=f"set -e\n{text}"))
+        else:
+            assert language == "python", f"a block in {language} that no file is named for"
+            parts.append(text)
+    return "".join(parts)
+
+
+def test_every_block_of_the_page_runs(tmp_path: Path) -> None:
+    (tmp_path / "page.py").write_text(script_of(PAGE.read_text(), tmp_path))
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "ignore,default::RuntimeWarning",
+    }
+
+    done = subprocess.run(
+        [sys.executable, "page.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "RecorderWarning" not in done.stderr
+    runs = ExperimentViewer([tmp_path / "experiment"]).runs()
+    names = [
+        "rings",
+        "beside",
+        "callback",
+        "meter",
+        "longer",
+        "several",
+        *["from_yaml"] * 2,
+        "bare",
+    ]
+    assert sorted(run.paths.experiment for run in runs) == sorted(names)
+    assert {run.status for run in runs} == {"finished"}
+    by_name = {run.paths.experiment: run for run in runs}
+    assert by_name["longer"].manifest["parent"]["key"] == by_name["rings"].key
+    assert by_name["several"].manifest["world_size"] == 2
+    assert (by_name["from_yaml"].paths.folder / "config.yaml").is_file()
