@@ -20,11 +20,20 @@ SAMPLE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Goal:
-    """A ratio that is aimed at: the time of `case` is at most `limit` times that of `against`."""
+    """What is aimed at: `case` takes at most `limit` times as long as `against`.
+
+    With `more` it takes at most `limit` milliseconds longer.
+    """
 
     case: str
     against: str
     limit: float
+    more: bool = False
+
+    @property
+    def text(self) -> str:
+        """The goal as a cell of a table."""
+        return f"<= {self.limit:.3g} ms more" if self.more else f"<= {self.limit:.3g}"
 
 
 @dataclass
@@ -36,17 +45,20 @@ class Report:
     goals: list[Goal]
     absent: list[str] = field(default_factory=list)
 
-    def ratio(self, goal: Goal) -> tuple[float, float, float] | None:
-        """Give the median, smallest and largest ratio of the rounds; None if a side is absent."""
+    def figure(self, goal: Goal) -> tuple[float, float, float] | None:
+        """Give the median, smallest and largest ratio of the rounds; None if a side is absent.
+
+        Of a goal with `more` they are differences in milliseconds.
+        """
         if goal.case not in self.seconds or goal.against not in self.seconds:
             return None
         pairs = zip(self.seconds[goal.case], self.seconds[goal.against], strict=True)
-        ratios = [one / other for one, other in pairs]
-        return statistics.median(ratios), min(ratios), max(ratios)
+        figures = [(one - other) * 1e3 if goal.more else one / other for one, other in pairs]
+        return statistics.median(figures), min(figures), max(figures)
 
     def to_dict(self) -> dict[str, object]:
         """Give everything measured, for JSON."""
-        goals = [{**asdict(goal), "ratio": self.ratio(goal)} for goal in self.goals]
+        goals = [{**asdict(goal), "figure": self.figure(goal)} for goal in self.goals]
         return {
             "title": self.title,
             "seconds": self.seconds,
@@ -63,10 +75,10 @@ class Report:
         for case, seconds in self.seconds.items():
             spread = (statistics.median(seconds), min(seconds), max(seconds))
             times.add_row(case, *(f"{value * 1e6:.2f}" for value in spread))
-        ratios = Table("case", "against", "ratio", "rounds", "goal", "")
+        ratios = Table("case", "against", "figure", "rounds", "goal", "")
         for goal in self.goals:
-            found = self.ratio(goal)
-            shown = ("absent", "", f"<= {goal.limit:.3g}", "")
+            found = self.figure(goal)
+            shown = ("absent", "", goal.text, "")
             if found is not None:
                 median, low, high = found
                 verdict = "held" if median <= goal.limit else "MISSED"

@@ -27,8 +27,9 @@ def markdown(reports: Iterable[Report]) -> str:
         "# Benchmarks",
         "",
         "Made by `python -m benchmarks --write`; `make bench` prints the same tables. Times differ",
-        "from machine to machine: read the ratios, each the median over rounds in which the cases",
-        "ran in turn, with the smallest and the largest round beside it.",
+        "from machine to machine: read the figures, each the median over rounds in which the cases",
+        "ran in turn, with the smallest and the largest round beside it. A figure is a ratio, or,",
+        "where its goal says so, a difference in milliseconds.",
         "",
         f"{date.today().isoformat()}, {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} CPUs, one of them used; Python {platform.python_version()}, "
@@ -56,17 +57,16 @@ def _times(report: Report) -> list[str]:
 
 
 def _ratios(report: Report) -> list[str]:
-    rows = ["| case | against | ratio | rounds | goal | |", "|---|---|---:|---|---|---|"]
+    rows = ["| case | against | figure | rounds | goal | |", "|---|---|---:|---|---|---|"]
     for goal in report.goals:
-        found = report.ratio(goal)
+        found = report.figure(goal)
         if found is None:
-            rows.append(f"| {goal.case} | {goal.against} | absent | | <= {goal.limit:.3g} | |")
+            rows.append(f"| {goal.case} | {goal.against} | absent | | {goal.text} | |")
             continue
         median, low, high = found
         verdict = "held" if median <= goal.limit else "missed"
         spread = f"{low:.4f} .. {high:.4f}"
         rows.append(
-            f"| {goal.case} | {goal.against} | {median:.4f} | {spread} "
-            f"| <= {goal.limit:.3g} | {verdict} |"
+            f"| {goal.case} | {goal.against} | {median:.4f} | {spread} | {goal.text} | {verdict} |"
         )
     return rows

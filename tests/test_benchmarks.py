@@ -23,11 +23,11 @@ def test_a_benchmark_states_its_figures_as_json():
     against_torchmetrics = [goal for goal in report["goals"] if "MeanMetric" in goal["against"]]
     assert against_torchmetrics
     for goal in against_torchmetrics:
-        median, low, high = goal["ratio"]
+        median, low, high = goal["figure"]
         assert 0 < low <= median <= high
     thexp = [goal for goal in report["goals"] if "thexp" in goal["against"]]
     for goal in thexp:  # a peer that is not installed has no figure, never a zero
-        assert goal["ratio"] is None or goal["ratio"][0] > 0
+        assert goal["figure"] is None or goal["figure"][0] > 0
 
 
 def test_an_unknown_benchmark_is_refused_with_those_that_exist():

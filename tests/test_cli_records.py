@@ -177,7 +177,7 @@ def test_damaged_runs_are_listed_and_shown(thexp_pl: Terminal) -> None:
     }
     huge.paths.manifest.write_text(json.dumps(kept))
     assert thexp_pl("list").count("damaged") == 1
-    assert "run.json is damaged" in thexp_pl("show", damaged.key)
+    assert "run.json cannot be used" in thexp_pl("show", damaged.key)
     assert "loss" in thexp_pl("show", huge.key)
 
 

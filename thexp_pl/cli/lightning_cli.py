@@ -26,7 +26,7 @@ from thexp_pl.cli.refusals import failed_in_one_line, refused_in_one_line
 from thexp_pl.cli.report import report_errors, report_run, save_config
 from thexp_pl.cli.subject import Subject, choose_subject
 from thexp_pl.errors import TrainerError, UsageError
-from thexp_pl.loggers import find_run_logger
+from thexp_pl.loggers import RunLogger, find_run_logger
 from thexp_pl.record import Experiment
 from thexp_pl.trainer import Trainer
 from thexp_pl.trainer.options import listed
@@ -134,7 +134,11 @@ class ThexpCLI(LightningCLI):
         if params is not None:
             help_text = "Take unknown flags as new parameters."
             run.add_argument("--allow_new", action="store_true", help=help_text)
-        parser.show_first(1 if params is None else 2)
+        skipped = {"save_dir", "name", "experiment"}
+        skipped |= set() if self.subject.facade is None else {"log_graph"}
+        parser.add_class_arguments(RunLogger, "record", skip=skipped, instantiate=False)
+        parser.groups["record"].title = "What the record holds"
+        parser.show_first(2 if params is None else 3)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse what was given, and report environment variables that are nearly flags."""
@@ -218,7 +222,7 @@ class ThexpCLI(LightningCLI):
 
     def _begin(self, facade: Trainer) -> None:
         try:
-            facade.initial_exp(self._chosen("exps_dir"), self._chosen("exp_name"))
+            facade.initial_exp(self._chosen("exps_dir"), self._chosen("exp_name"), **self._record())
         except BaseException:
             with suppress(TrainerError):  # it had not come to a run
                 report_run(facade.experiment)
@@ -229,7 +233,7 @@ class ThexpCLI(LightningCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[pl.Callback]) -> Any:
         """Add what records and saves, unless the configuration names its own."""
         name = self._chosen("exp_name") or type(self.model).__name__
-        added = add_recording(config, self._chosen("exps_dir"), name)
+        added = add_recording(config, self._chosen("exps_dir"), name, self._record())
         params = self.subject.params
         if params is not None:
             follow_params(config, params)
@@ -268,6 +272,10 @@ class ThexpCLI(LightningCLI):
             return self.facade.experiment
         logger = find_run_logger(self.trainer)
         return logger.experiment if logger is not None and self.trainer.is_global_zero else None
+
+    def _record(self) -> dict[str, Any]:
+        """Give the options of the record."""
+        return dict(self._chosen("record"))
 
     def _chosen(self, name: str | None = None) -> Any:
         """Give the subcommand's configuration, or one entry of it."""

@@ -19,13 +19,16 @@ from thexp_pl.trainer.options import listed
 __all__ = ["KeepParams", "add_recording", "follow_params"]
 
 
-def add_recording(config: dict[str, Any], exps_dir: str, name: str) -> list[pl.Callback]:
+def add_recording(
+    config: dict[str, Any], exps_dir: str, name: str, record: dict[str, Any]
+) -> list[pl.Callback]:
     """Record and save, unless the options name what does, or say that nothing shall.
 
     Args:
         config: The options; a RunLogger is added to `logger`.
         exps_dir: The root folder of the experiments.
         name: The experiment.
+        record: Options of the RunLogger.
 
     Returns:
         The callbacks to add.
@@ -33,7 +36,7 @@ def add_recording(config: dict[str, Any], exps_dir: str, name: str) -> list[pl.C
     wanted = config.get("logger")
     loggers = listed(wanted)
     if wanted is not False and not any(isinstance(one, RunLogger) for one in loggers):
-        loggers.append(RunLogger(exps_dir, name))
+        loggers.append(RunLogger(exps_dir, name, **record))
     config["logger"] = loggers or wanted
     given = listed(config.get("callbacks"))
     added: list[pl.Callback] = []

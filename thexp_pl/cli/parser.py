@@ -23,7 +23,7 @@ RESERVED = frozenset(
         *("help", "config", "print_config", "subcommand", "traceback"),
         *("seed_everything", "trainer", "model", "data"),
         *("ckpt_path", "weights_only", "verbose", "return_predictions"),
-        *("trainer_class", "exps_dir", "exp_name", "allow_new"),
+        *("trainer_class", "exps_dir", "exp_name", "record", "allow_new"),
     }
 )
 # and those that stand beside a LightningModule's

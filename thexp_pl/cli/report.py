@@ -75,8 +75,8 @@ def _program() -> str:
 
 
 def save_config(experiment: Experiment, text: str) -> None:
-    """Write the run's ``config.yaml``; where that fails, the run goes on with a warning."""
+    """Write the run's ``config.yaml`` without secrets; a fault is a warning, the run goes on."""
     try:
-        atomic.write_text(experiment.paths.config, text)
+        atomic.write_text(experiment.paths.config, experiment._redactor.yaml(text))
     except OSError as error:
         sys.stderr.write(f"warning: cannot write {str(experiment.paths.config)!r}: {error}\n")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from thexp_pl.cli.run_facts import duration_text, run_facts, start_text
 from thexp_pl.record.names import escaped
 from thexp_pl.record.runs import Run
 
@@ -51,8 +51,8 @@ def print_runs(runs: Sequence[Run]) -> None:
             _cell(run.key),
             _cell(run.paths.experiment),
             _cell(run.status, _STYLES.get(run.status, "")),
-            _cell(_start(run)),
-            _cell(_duration(run)),
+            _cell(start_text(run)),
+            _cell(duration_text(run)),
             _cell("  ".join(f"{name}={_short(own[name])}" for name in differing if name in own)),
             _cell("  ".join(f"{n}={_short(cell.get('last'))}" for n, cell in run.metrics.items())),
         )
@@ -67,7 +67,7 @@ def print_run(run: Run) -> None:
     """
     console = _console()
     facts = _grid()
-    for name, value in _facts(run):
+    for name, value in run_facts(run):
         facts.add_row(_cell(name, "bold"), _cell(value))
     console.print(facts)
     params = flat(run.params)
@@ -162,46 +162,6 @@ def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.5g}"
     return str(value)
-
-
-def _start(run: Run) -> str:
-    try:
-        return f"{datetime.fromtimestamp(run.started):%Y-%m-%d %H:%M:%S}"
-    except (ValueError, OSError, OverflowError):
-        return "?"
-
-
-def _duration(run: Run) -> str:
-    seconds = run.manifest.get("seconds")
-    if seconds is None and run.status == "running":
-        seconds = datetime.now().timestamp() - run.started
-    if seconds is None:
-        return "-"
-    try:
-        return str(timedelta(seconds=round(seconds)))
-    except (ValueError, OverflowError):
-        return "?"
-
-
-def _facts(run: Run) -> Iterator[tuple[str, str]]:
-    info = run.to_dict()
-    yield "key", run.key
-    yield "experiment", run.paths.experiment
-    yield "status", run.status
-    if run.damage:
-        yield "damage", run.damage
-    yield "start", _start(run)
-    yield "duration", _duration(run)
-    for name, value in (info.get("cause") or {}).items():
-        yield f"ended by {name}", str(value)
-    for name in ("command", "cwd", "python"):
-        if info.get(name):
-            yield name, str(info[name])
-    if info["tags"]:
-        yield "tags", ", ".join(info["tags"])
-    for note in info["notes"]:
-        yield "note", note["text"]
-    yield "folder", info["folder"]
 
 
 def _files(run: Run) -> Iterator[tuple[str, str]]:

@@ -11,14 +11,10 @@ import torch
 
 from thexp_pl.callbacks import EvalCallback, LoggerCallback, SaverCallback
 from thexp_pl.callbacks.progress import last_epoch, last_step
-from thexp_pl.console import Logger
 from thexp_pl.errors import TrainerError, UsageError
-from thexp_pl.loggers import RunLogger
 from thexp_pl.meter import Meter
 from thexp_pl.params import BaseParams, Params
-from thexp_pl.record import Experiment
 from thexp_pl.record.ending import status_of
-from thexp_pl.rnd import RndManager
 from thexp_pl.saver import Saver
 from thexp_pl.trainer.checkpoint_state import settle_progress
 from thexp_pl.trainer.checkpoints import TrainerCheckpoints
@@ -26,9 +22,9 @@ from thexp_pl.trainer.devices import device_options
 from thexp_pl.trainer.evaluation import AsGiven, evaluate
 from thexp_pl.trainer.module import TrainBatchModule
 from thexp_pl.trainer.options import check_options, listed, with_own_callbacks
-from thexp_pl.trainer.parts import Run
 from thexp_pl.trainer.quiet import quiet_lightning
 from thexp_pl.trainer.results import numbers
+from thexp_pl.trainer.run import Run, start_run
 
 __all__ = ["Trainer"]
 
@@ -132,25 +128,30 @@ class Trainer(TrainerCheckpoints):
 
     # -- setting up ------------------------------------------------------------------------------
 
-    def initial_exp(self, exps_dir: str | Path = "./experiment", name: str | None = None) -> None:
+    def initial_exp(
+        self, exps_dir: str | Path = "./experiment", name: str | None = None, **record: Any
+    ) -> None:
         """Start the recorded run: its folder, logger and saver, then the callbacks and the trainer.
 
         Args:
             exps_dir: The root folder of the experiments.
             name: The experiment; by default the name that ``params.build_exp_name`` made, else
                 the class's.
+            **record: What else `RunLogger` takes: ``board``, ``code``, ``project``,
+                ``max_file_mb``, ``console``, ``strict``.
 
         Raises:
             RecordError: If the folder cannot be made or the name cannot be a folder's.
             TrainerError: If the run has already begun.
-            UsageError: If the device is not on this machine or contradicts `accelerator`.
+            UsageError: If the device is not on this machine or contradicts `accelerator`, or there
+                is no such option of a record.
         """
         if self._run is not None:
             raise TrainerError("initial_exp was already called; a trainer records one run")
         if self._options.get("max_epochs") is not None:
             self.params.epoch = self._options["max_epochs"]
         devices = device_options(self.params, self._options)
-        self._run = self._start_run(Experiment(exps_dir, name or self._experiment_name()))
+        self._run = start_run(self.params, exps_dir, name or self._experiment_name(), record)
         try:
             self._set_up(self._run, devices)
         except BaseException as error:
@@ -169,7 +170,7 @@ class Trainer(TrainerCheckpoints):
         run.module = TrainBatchModule(self, run)
         run.module.adopt()
         with quiet_lightning():
-            run.lightning = self._lightning_trainer(devices)
+            run.lightning = self._lightning_trainer(run, devices)
 
     @classmethod
     def params_class(cls) -> type[BaseParams]:
@@ -188,17 +189,7 @@ class Trainer(TrainerCheckpoints):
         has_name = self.params.has_exp_name()
         return self.params.get_exp_name() if has_name else type(self).__name__
 
-    def _start_run(self, experiment: Experiment) -> Run:
-        experiment.params = self.params.settings()
-        experiment.start_exp()
-        logs = experiment.hold_exp_part("logs", [".log"])
-        modules = experiment.hold_exp_part("modules", [".ckpt", ".pth"])
-        states = experiment.hold_exp_part("rnd", [".rnd"])
-        logger = Logger()
-        logger.add_log_dir(logs)
-        return Run(experiment, logger, Saver(modules, run_key=experiment.key), RndManager(states))
-
-    def _lightning_trainer(self, devices: dict[str, Any]) -> pl.Trainer:
+    def _lightning_trainer(self, run: Run, devices: dict[str, Any]) -> pl.Trainer:
         options = {name: value for name, value in self._options.items() if value is not None}
         defaults = {
             "enable_progress_bar": False,
@@ -208,7 +199,7 @@ class Trainer(TrainerCheckpoints):
         settled = {
             **devices,
             "max_epochs": self._epochs(),
-            "logger": [RunLogger(experiment=self.experiment), *listed(options.get("logger"))],
+            "logger": [run.run_logger, *listed(options.get("logger"))],
             "callbacks": with_own_callbacks(
                 self._callbacks, saves=options.get("enable_checkpointing") is not False
             ),

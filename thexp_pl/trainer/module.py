@@ -18,7 +18,7 @@ from thexp_pl.trainer.results import as_meter
 
 if TYPE_CHECKING:
     from thexp_pl.trainer.facade import Trainer
-    from thexp_pl.trainer.parts import Run
+    from thexp_pl.trainer.run import Run
 
 __all__ = ["PARAMS_KEY", "TrainBatchModule"]
 

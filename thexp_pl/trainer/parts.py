@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
 from thexp_pl.errors import TrainerError, near_miss
 from thexp_pl.params import Params
-from thexp_pl.record.faults import Tolerant
 
 if TYPE_CHECKING:
     from thexp_pl.console import Logger
@@ -19,59 +16,11 @@ if TYPE_CHECKING:
     from thexp_pl.rnd import RndManager
     from thexp_pl.saver import Saver
     from thexp_pl.trainer.module import TrainBatchModule
+    from thexp_pl.trainer.run import Run
 
-__all__ = ["STAGES", "Run", "TrainerParts"]
+__all__ = ["STAGES", "TrainerParts"]
 
 STAGES = ("train", "eval", "test", "predict")
-
-
-@dataclass
-class Run:
-    """What `initial_exp` makes.
-
-    Args:
-        experiment: The record of the run.
-        logger: The console Logger, which also writes the run's log file.
-        saver: The Saver of the run's folder `modules`.
-        rnd: The random states kept in the run's folder `rnd`.
-        module: The LightningModule that runs `train_batch`; None until `initial_trainer` is done.
-        lightning: The Lightning Trainer; None until then.
-        loaded: A loaded checkpoint whose callbacks' states the next fit restores.
-        in_batch: Whether `train_batch` is running.
-        waiting: Saves that it asked for.
-        said: What is said once only.
-    """
-
-    experiment: Experiment
-    logger: Logger
-    saver: Saver
-    rnd: RndManager
-    module: TrainBatchModule | None = None
-    lightning: pl.Trainer | None = None
-    loaded: dict[str, Any] | None = None
-    in_batch: bool = False
-    waiting: list[Callable[[], object]] = field(default_factory=list)
-    said: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self._tolerant = Tolerant(f"the run {self.experiment.key}")
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Have saves wait while `train_batch` runs: saved in its midst, a batch would be lost."""
-        self.in_batch = True
-        try:
-            yield
-        except BaseException:
-            self.waiting.clear()
-            raise
-        finally:
-            self.in_batch = False
-
-    def save_waiting(self) -> None:
-        """Carry out the saves that `train_batch` asked for; one that fails is a warning."""
-        while self.waiting:
-            self._tolerant(self.waiting.pop(0))
 
 
 class TrainerParts:

@@ -1,0 +1,115 @@
+"""One run of a facade Trainer: its record, its logger, its saver, and how far it is set up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+
+from thexp_pl.console import Logger
+from thexp_pl.errors import UsageError, near_miss
+from thexp_pl.loggers import RunLogger
+from thexp_pl.params import Params
+from thexp_pl.record import Experiment
+from thexp_pl.record.faults import Tolerant
+from thexp_pl.rnd import RndManager
+from thexp_pl.saver import Saver
+
+if TYPE_CHECKING:
+    from thexp_pl.trainer.module import TrainBatchModule
+
+__all__ = ["Run", "start_run"]
+
+_OF_EXPERIMENT = [name for name in signature(Experiment).parameters if name not in ("root", "name")]
+_RECORD_OPTIONS = [*_OF_EXPERIMENT, "board"]
+
+
+@dataclass
+class Run:
+    """What `initial_exp` makes.
+
+    Args:
+        experiment: The record of the run.
+        logger: The console Logger, which also writes the run's log file.
+        saver: The Saver of the run's folder `modules`.
+        rnd: The random states kept in the run's folder `rnd`.
+        run_logger: What Lightning logs to, into the same record.
+        module: The LightningModule that runs `train_batch`; None until `initial_trainer` is done.
+        lightning: The Lightning Trainer; None until then.
+        loaded: A loaded checkpoint whose callbacks' states the next fit restores.
+        in_batch: Whether `train_batch` is running.
+        waiting: Saves that it asked for.
+        said: What is said once only.
+    """
+
+    experiment: Experiment
+    logger: Logger
+    saver: Saver
+    rnd: RndManager
+    run_logger: RunLogger
+    module: TrainBatchModule | None = None
+    lightning: pl.Trainer | None = None
+    loaded: dict[str, Any] | None = None
+    in_batch: bool = False
+    waiting: list[Callable[[], object]] = field(default_factory=list)
+    said: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._tolerant = Tolerant(f"the run {self.experiment.key}")
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Have saves wait while `train_batch` runs: saved in its midst, a batch would be lost."""
+        self.in_batch = True
+        try:
+            yield
+        except BaseException:
+            self.waiting.clear()
+            raise
+        finally:
+            self.in_batch = False
+
+    def save_waiting(self) -> None:
+        """Carry out the saves that `train_batch` asked for; one that fails is a warning."""
+        while self.waiting:
+            self._tolerant(self.waiting.pop(0))
+
+
+def start_run(params: Params, root: str | Path, name: str, record: dict[str, Any]) -> Run:
+    """Start the record of a run and open what writes into it.
+
+    Args:
+        params: The parameters to record.
+        root: The root folder of the experiments.
+        name: The experiment.
+        record: Options of `Experiment`, and ``board`` as in `RunLogger`.
+
+    Returns:
+        The run, with neither module nor Lightning Trainer yet.
+
+    Raises:
+        RecordError: The record cannot be made.
+        UsageError: There is no such option.
+    """
+    for option in record:
+        if option not in _RECORD_OPTIONS:
+            raise UsageError(
+                f"no option {option!r} of a record{near_miss(option, _RECORD_OPTIONS)}: it takes "
+                f"{', '.join(_RECORD_OPTIONS)}"
+            )
+    experiment = Experiment(root, name, **{k: v for k, v in record.items() if k != "board"})
+    experiment.params = params.settings()
+    experiment.start_exp()
+    run_logger = RunLogger(experiment=experiment, board=record.get("board", True))
+    logs = experiment.hold_exp_part("logs", [".log"])
+    modules = experiment.hold_exp_part("modules", [".ckpt", ".pth"])
+    states = experiment.hold_exp_part("rnd", [".rnd"])
+    logger = Logger()
+    logger.add_log_dir(logs)
+    saver = Saver(modules, run_key=experiment.key)
+    return Run(experiment, logger, saver, RndManager(states), run_logger)
