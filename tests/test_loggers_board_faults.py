@@ -76,6 +76,8 @@ while True:
 
 def test_a_forked_process_writes_nothing_and_does_not_hang(tmp_path: Path) -> None:
     script = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork beside threads
 board.add_scalars(0, {"loss": 1.0})
 child = os.fork()
 if child == 0:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from thexp_pl.atomic import read_bytes
 from thexp_pl.errors import RecordError
 
-__all__ = ["AppendFile", "whole_lines"]
+__all__ = ["MARGIN", "AppendFile", "Block", "append_whole", "whole_blocks", "whole_lines"]
 
+MARGIN = 32
 _BLOCK = 1 << 16
+_MIN_READ = 1 << 12
+_READ = 1 << 20  # fits into the cache of a core
 _MAX_BYTES = 1 << 30  # more would not fit into the memory of many machines once it is parsed
 
 
@@ -45,15 +52,7 @@ class AppendFile:
         Raises:
             OSError: They could not be written; the file is as it was.
         """
-        before = self.size
-        rest = memoryview(lines)
-        try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._file, before)
-            raise
+        append_whole(self._file, lines)
 
     def close(self) -> None:
         """Close the file; it is not used again."""
@@ -71,6 +70,76 @@ class AppendFile:
             os.ftruncate(self._file, end)
 
 
+def append_whole(descriptor: int, data: bytes) -> None:
+    """Add bytes to a file, all of them or none.
+
+    Args:
+        descriptor: The file, opened to append.
+        data: The bytes.
+
+    Raises:
+        OSError: They could not be written; the file is as it was.
+    """
+    before = os.fstat(descriptor).st_size
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, before)
+        raise
+
+
+class Block(NamedTuple):
+    """Some whole lines of a file.
+
+    Args:
+        buffer: They are in here, with `MARGIN` bytes before and behind; used again for the next.
+        start: Where they begin.
+        stop: Where they end.
+    """
+
+    buffer: bytearray
+    start: int
+    stop: int
+
+    def data(self, size: int | None = None) -> bytes:
+        """Give the first bytes, or all."""
+        stop = self.stop if size is None else min(self.start + size, self.stop)
+        return bytes(self.buffer[self.start : stop])
+
+    def lines(self) -> list[str]:
+        """Give the lines without their ends; bytes that are not UTF-8 are replaced."""
+        return self.data().decode("utf-8", "replace").split("\n")[:-1]
+
+
+def whole_blocks(path: Path) -> Iterator[Block]:
+    """Read the lines of such a file, but for a torn last one, many at a time.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The lines; none where there is no file. A block is to be used before the next is asked for.
+
+    Raises:
+        OSError: It is there but cannot be read, or is no regular file.
+        RecordError: It is larger than 1 GiB.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        file = stack.enter_context(os.fdopen(descriptor, "rb", buffering=0, closefd=False))
+        yield from _blocks(file, path, facts.st_size)
+
+
 def whole_lines(path: Path) -> list[str]:
     """Read the lines of such a file, but for a torn last one.
 
@@ -85,12 +154,29 @@ def whole_lines(path: Path) -> list[str]:
         OSError: It is there but cannot be read, or is no regular file.
         RecordError: It is larger than 1 GiB.
     """
-    try:
-        data = read_bytes(path, limit=_MAX_BYTES)
-    except FileNotFoundError:
-        return []
-    except ValueError as error:
-        raise RecordError(
-            f"cannot read {str(path)!r}: {error}; read it line by line instead"
-        ) from None
-    return data.decode("utf-8", "replace").split("\n")[:-1]
+    return [line for block in whole_blocks(path) for line in block.lines()]
+
+
+def _blocks(file: io.FileIO, path: Path, size: int) -> Iterator[Block]:
+    buffer = bytearray(MARGIN + min(max(size, _MIN_READ), _READ) + MARGIN)
+    kept = MARGIN  # where what was read and not yet given ends
+    total = 0
+    while True:
+        if max(size, total) > _MAX_BYTES:
+            raise RecordError(
+                f"cannot read {str(path)!r}: larger than {_MAX_BYTES} bytes; read it line by line"
+                " instead"
+            )
+        got = file.readinto(memoryview(buffer)[kept : len(buffer) - MARGIN])
+        if not got:
+            return
+        total += got
+        stop = buffer.rfind(b"\n", kept, kept + got) + 1
+        kept += got
+        if stop:
+            yield Block(buffer, MARGIN, stop)
+            rest = buffer[stop:kept]
+            buffer[MARGIN : MARGIN + len(rest)] = rest
+            kept = MARGIN + len(rest)
+        elif kept == len(buffer) - MARGIN:  # a line that is longer than the buffer
+            buffer = buffer + bytearray(len(buffer))

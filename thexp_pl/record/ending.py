@@ -14,7 +14,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-__all__ = ["OpenRun", "forget", "status_of", "watch", "worker_exception"]
+__all__ = ["OpenRun", "end_all", "forget", "status_of", "watch", "worker_exception"]
 
 
 class OpenRun(Protocol):
@@ -95,7 +95,12 @@ def worker_exception() -> BaseException | None:
     return exception
 
 
-def _end_all(exception: BaseException | None) -> None:
+def end_all(exception: BaseException | None = None) -> None:
+    """End every run of this process that is open.
+
+    Args:
+        exception: What ends them; None where nothing went wrong.
+    """
     status = "interrupted" if _signal_name else status_of(exception)
     for run in reversed(_open[:]):
         run.finish(status, exception, _signal_name)
@@ -106,7 +111,7 @@ def _install() -> None:
     if _previous_excepthook is None:
         _previous_excepthook = sys.excepthook
         sys.excepthook = _on_exception
-        atexit.register(_end_all, None)
+        atexit.register(end_all)
     _end_with_worker()
     if threading.current_thread() is not threading.main_thread():
         return
@@ -125,7 +130,7 @@ def _end_with_worker() -> None:
         from multiprocessing import parent_process, util
 
         if parent_process() is not None:
-            util.Finalize(None, lambda: _end_all(worker_exception()), exitpriority=0)
+            util.Finalize(None, lambda: end_all(worker_exception()), exitpriority=0)
             _worker_pid = os.getpid()
 
 
@@ -135,7 +140,7 @@ def _uninstall() -> None:
     if sys.excepthook is _on_exception:
         sys.excepthook = _previous_excepthook
         _previous_excepthook = None
-        atexit.unregister(_end_all)
+        atexit.unregister(end_all)
     if threading.current_thread() is not threading.main_thread():
         return
     for number, previous in list(_previous_handlers.items()):
@@ -150,7 +155,7 @@ def _on_exception(
     try:
         _previous_excepthook(kind, exception, traceback)  # first: what it prints is recorded too
     finally:
-        _end_all(exception)
+        end_all(exception)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
@@ -162,7 +167,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     elif signal.getsignal(number) is _on_signal:
         # Nobody else handles the signal: the process dies of it, as it would have without us.
         try:
-            _end_all(None)
+            end_all(None)
         finally:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -10,7 +10,7 @@ from thexp_pl.errors import UsageError
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record import notes
 from thexp_pl.record.faults import Tolerant
-from thexp_pl.record.numbers import as_count, as_number
+from thexp_pl.record.numbers import as_count, as_numbers
 from thexp_pl.record.parts import RunParts
 from thexp_pl.record.plain import plain_params
 from thexp_pl.record.redact import Redactor
@@ -71,11 +71,8 @@ class Recording(RunParts):
         writer = self._open_writer("metrics")
         if writer is not None:
             step, epoch = as_count("step", step), as_count("epoch", epoch)
-            numbers = {
-                self._redactor.name(str(name)): as_number(name, value)
-                for name, value in values.items()
-            }
-            self._tolerant(writer.metrics.write, step, epoch, numbers)
+            given = as_numbers({self._redactor.name(str(n)): v for n, v in values.items()})
+            self._tolerant(writer.metrics.add, step, epoch, given)
 
     def log_event(self, event: str, **facts: Any) -> None:
         """Record in the journal that something happened, such as a checkpoint or a resume.
