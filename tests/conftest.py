@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -13,8 +16,18 @@ hypothesis.settings.load_profile("thexp_pl")
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point THEXP_HOME at an empty folder, so that no test sees the user's runs."""
+def own_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Point THEXP_HOME at an empty folder, so that no test sees the user's runs.
+
+    The working directory is an empty folder too: it is the project whose code a run keeps.
+    """
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("THEXP_HOME", str(home))
-    return home
+    monkeypatch.chdir(tmp_path_factory.mktemp("project"))
+    yield home
+    if "thexp_pl.record.ending" in sys.modules:  # the threads of a run that a test left open
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sys.modules["thexp_pl.record.ending"].end_all()

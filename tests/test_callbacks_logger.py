@@ -67,7 +67,7 @@ def test_the_log_file_holds_the_last_state_of_each_line_and_nothing_else_of_it(
 
     trainer.train()
 
-    (log,) = (trainer.experiment.path / "logs").iterdir()
+    (log,) = (trainer.experiment.path / "logs").glob("[0-9]*.log")
     logged = log.read_text().splitlines()
     heads = [re.sub(STAMP, "", line).split("@")[0] for line in logged]
     assert heads == [

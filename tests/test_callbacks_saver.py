@@ -165,9 +165,12 @@ def test_a_folder_removed_in_mid_run_is_one_warning_and_training_goes_on(tmp_pat
 
     trainer = start(TinyTrainer, tmp_path, 4, callbacks=[Vandal()])
 
-    with pytest.warns(RecorderWarning) as caught:
+    def train() -> None:
         trainer.train()
         trainer.experiment.end_exp()
+
+    with pytest.warns(RecorderWarning) as caught:
+        train()
 
     assert trainer.params.eidx == 5
     saving = [str(one.message) for one in caught if "save" in str(one.message)]

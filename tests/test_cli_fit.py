@@ -87,7 +87,7 @@ def test_the_run_holds_params_command_status_metrics_logs_and_modules(demo: Ende
     names = {path.name for path in (demo.run / "modules").iterdir()}
     assert {"0000008.ckpt", "0000009.ckpt", "0000010.ckpt", "model.0000010.pth"} <= names
     assert {f"{name}.json" for name in names if name.endswith((".ckpt", ".pth"))} <= names
-    (log,) = (demo.run / "logs").glob("*.log")
+    (log,) = (demo.run / "logs").glob("[0-9]*.log")
     assert "10/10 | 44/44 | @loss=" in log.read_text()
 
 
