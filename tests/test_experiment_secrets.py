@@ -22,13 +22,14 @@ KNOWN = (
 )
 TOLD_ONCE = (
     *("note", "tag", "metric", "event", "event_file", "event_url", "uses", "parent", "world"),
-    *("printed", "warned", "message", "source_line", "code_literal", "code_dict"),
+    *("printed", "printed_key", "warned", "message", "source_line", "code_literal", "code_dict"),
 )
 IN_FILES = ("dot_env", "remote")
 SECRETS = {
     place: f"pl4nted-{place}-{number:02}+q"
     for number, place in enumerate(KNOWN + TOLD_ONCE + IN_FILES)
 }
+SECRETS["printed_key"] = "MIIpl4ntedline1/+of+a+key+in+PEM"
 SECRETS["quotes"] = "pl4nted 'quotes' \"of\" several\nlines-of-pl4nted-quotes"
 
 TRAIN = """
@@ -53,6 +54,8 @@ exp.start_exp()
 exp.keycode(keyed)
 print("this is printed", os.environ["HUB_TOKEN"], repr(known["quotes"]), os.environ["DEPLOY_KEY"])
 print(f"api_key={once['printed']}", json.dumps(known))
+for line in ("-----BEGIN PRIVATE KEY-----", once["printed_key"], "-----END PRIVATE KEY-----"):
+    print(line)
 sys.stderr.write(f"warning: client_secret: '{once['warned']}', {everything}\\n")
 exp.note(f"password={once['note']} {everything}")
 exp.tag(f"api_token={once['tag']}", "good", everything)

@@ -77,6 +77,6 @@ def _program() -> str:
 def save_config(experiment: Experiment, text: str) -> None:
     """Write the run's ``config.yaml`` without secrets; a fault is a warning, the run goes on."""
     try:
-        atomic.write_text(experiment.paths.config, experiment._redactor.yaml(text))
+        atomic.write_text(experiment.paths.config, experiment.redact_yaml(text))
     except OSError as error:
         sys.stderr.write(f"warning: cannot write {str(experiment.paths.config)!r}: {error}\n")

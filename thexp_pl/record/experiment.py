@@ -76,11 +76,11 @@ class Experiment(Recording):
     ) -> None:
         options = checked_options(code, project, max_file_mb, console, strict)
         checked_name = script_name() if name is None else check_experiment_name(name)
-        self._prepare(as_root(root), checked_name, options)
+        self._prepare(as_root(root), checked_name, options, Redactor())
 
-    def _prepare(self, root: Path, name: str, options: RecordOptions) -> None:
+    def _prepare(self, root: Path, name: str, options: RecordOptions, redactor: Redactor) -> None:
         self.name, self._options = name, options
-        super().__init__(root, Redactor(), Tolerant(f"the run of {shown(name)}", options.strict))
+        super().__init__(root, redactor, Tolerant(f"the run of {shown(name)}", options.strict))
         self._pid = os.getpid()
         self._is_owner = True  # this process started the run, or will, and ends it
         self._paths: RunPaths | None = None
@@ -196,7 +196,7 @@ class Experiment(Recording):
     def __getstate__(self) -> dict[str, Any]:
         """Give what another process needs to go on with the run."""
         return {
-            "given": (self.root, self.name, self._options),
+            "given": (self.root, self.name, self._options, self._redactor),
             "paths": self._paths,
             "params": self._params,
             "pid": self._pid,

@@ -26,6 +26,7 @@ __all__ = [
     "new_manifest",
     "now_text",
     "read_manifest",
+    "redacted_cut",
 ]
 
 SCHEMA = 2
@@ -142,11 +143,25 @@ def cause_of(
     if exception is not None:
         cause = {
             "type": _kind(exception),
-            "message": redactor.text(cut(_message(exception), _MAX_MESSAGE)),
+            "message": redacted_cut(_message(exception), _MAX_MESSAGE, redactor),
         }
     if signal_name is not None:
         cause["signal"] = signal_name
     return cause or None
+
+
+def redacted_cut(text: str, limit: int, redactor: Redactor) -> str:
+    """Take secrets out of a text and the middle out of a long one; no half secret stays at a cut.
+
+    Args:
+        text: The text.
+        limit: The most characters that are kept.
+        redactor: Takes the secrets out.
+
+    Returns:
+        What is left.
+    """
+    return cut(redactor.text(cut(text, 2 * limit)), limit)
 
 
 def kept_params(params: Any) -> dict[str, Any]:

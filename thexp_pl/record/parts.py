@@ -85,7 +85,7 @@ class RunParts:
 
         Args:
             func: Called as it happens, in a thread, with the file's path and ``"created"``,
-                ``"modified"``, ``"deleted"`` or ``"moved"``.
+                ``"modified"`` or ``"deleted"``; a moved file was deleted where it was.
             exts: The suffixes that it wants, such as ``[".png"]``.
 
         Raises:

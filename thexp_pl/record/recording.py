@@ -147,6 +147,17 @@ class Recording(RunParts):
         """
         return self._redactor.text(text)
 
+    def redact_yaml(self, text: str) -> str:
+        """Take secrets out of a configuration that is to be written beside the record.
+
+        Args:
+            text: YAML.
+
+        Returns:
+            YAML of the same structure; the text itself where it holds no secret.
+        """
+        return self._redactor.yaml(text)
+
     def refusal(self, what: str) -> UsageError:
         """Say why something cannot be done before the start or after the end.
 

@@ -21,9 +21,9 @@ from thexp_pl.record.manifest import (
     new_manifest,
     now_text,
     read_manifest,
+    redacted_cut,
 )
 from thexp_pl.record.metrics import MetricsWriter, read_metrics
-from thexp_pl.record.names import cut
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
 from thexp_pl.record.summary import MetricsSummary
@@ -136,7 +136,7 @@ class RunWriter:
         """
         with self._lock:
             self._take_up()
-            self._manifest["params"] = self._redactor.tree(kept_params(self.params))
+            self._manifest["params"] = kept_params(self._redactor.tree(to_jsonable(self.params)))
             self._manifest["metrics"] = self.summary()
             write_json(self._paths.manifest, self._manifest)
             self._written = _stamp(self._paths.manifest)
@@ -167,7 +167,7 @@ class RunWriter:
             OSError: It cannot be written.
         """
         plain = {name: self._placed(value) for name, value in facts.items()}
-        self._journal.add(event, **self._redactor.tree(to_jsonable(plain)))
+        self._journal.add(self._redactor.text(event), **self._redactor.tree(to_jsonable(plain)))
 
     def flush(self) -> None:
         """Bring the metrics to the disk.
@@ -254,5 +254,5 @@ def write_traceback(path: Path, exception: BaseException, redactor: Redactor) ->
     Raises:
         OSError: It cannot be written.
     """
-    text = cut("".join(traceback.format_exception(exception)), _MAX_TRACEBACK)
-    write_text(path, redactor.text(text))
+    text = "".join(traceback.format_exception(exception))
+    write_text(path, redacted_cut(text, _MAX_TRACEBACK, redactor))

@@ -36,9 +36,11 @@ class MetricsSummary:
             if cell is None:
                 cell = self._cells[name] = [value, math.inf, -math.inf, 0.0, 0, 0]
             cell[0] = value
-            if math.isfinite(value):
-                cell[1] = min(cell[1], value)
-                cell[2] = max(cell[2], value)
+            if -math.inf < value < math.inf:
+                if value < cell[1]:
+                    cell[1] = value
+                if value > cell[2]:
+                    cell[2] = value
                 cell[3] += value
                 cell[4] += 1
             else:
