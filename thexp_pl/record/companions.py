@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
 
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.heartbeat import Heartbeat
 from thexp_pl.record.output import ConsoleCapture, CrashTrace, in_notebook
+from thexp_pl.record.paths import ProcessPaths
 
 __all__ = ["Companions"]
-
-
-class ProcessPaths(Protocol):
-    """Where the three write: those of a run or of one rank."""
-
-    @property
-    def heartbeat(self) -> Path:
-        """The file that is touched."""
-
-    @property
-    def console(self) -> Path:
-        """The copy of stdout and stderr."""
-
-    @property
-    def crash(self) -> Path:
-        """The trace of a crash."""
 
 
 class Companions:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from thexp_pl.record.output import crash_signal
+from thexp_pl.record.paths import ProcessPaths
 from thexp_pl.record.process import was_rebooted
 
 __all__ = ["death_of"]
 
 
-class CrashPlace(Protocol):
-    """Where the trace of a crash is: of a run or of one rank."""
-
-    @property
-    def crash(self) -> Path:
-        """The file."""
-
-
-def death_of(record: Mapping[str, Any], place: CrashPlace) -> dict[str, str]:
+def death_of(record: Mapping[str, Any], place: ProcessPaths) -> dict[str, str]:
     """Tell as far as can be known what ended a process that is gone.
 
     Args:

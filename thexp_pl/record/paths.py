@@ -21,6 +21,7 @@ from pathlib import Path
 from thexp_pl.globvars import MARK_FOLDER, thexp_home
 
 __all__ = [
+    "ProcessPaths",
     "RankPaths",
     "RunPaths",
     "code_store",
@@ -29,8 +30,37 @@ __all__ = [
 ]
 
 
+class ProcessPaths:
+    """The files that each process which records has in a folder of its own."""
+
+    @property
+    def folder(self) -> Path:
+        """That folder."""
+        raise NotImplementedError
+
+    @property
+    def heartbeat(self) -> Path:
+        """A file touched for as long as the process lives; gone after an orderly end."""
+        return self.folder / ".heartbeat"
+
+    @property
+    def traceback(self) -> Path:
+        """The traceback of the exception that ended it."""
+        return self.folder / "traceback.txt"
+
+    @property
+    def crash(self) -> Path:
+        """Where every thread stood when a fault such as SIGSEGV ended it."""
+        return self.folder / "crash.txt"
+
+    @property
+    def console(self) -> Path:
+        """What it printed on stdout and stderr."""
+        return self.folder / "console.log"
+
+
 @dataclass(frozen=True)
-class RunPaths:
+class RunPaths(ProcessPaths):
     """The files of one run.
 
     Args:
@@ -91,21 +121,6 @@ class RunPaths:
         return self.folder / "predictions.pt"
 
     @property
-    def heartbeat(self) -> Path:
-        """A file touched for as long as the run lives; gone after an orderly end."""
-        return self.folder / ".heartbeat"
-
-    @property
-    def traceback(self) -> Path:
-        """The traceback of the exception that ended the run."""
-        return self.folder / "traceback.txt"
-
-    @property
-    def crash(self) -> Path:
-        """Where every thread stood when a fault such as SIGSEGV ended the process."""
-        return self.folder / "crash.txt"
-
-    @property
     def keycode(self) -> Path:
         """The folder of the sources marked as key code."""
         return self.folder / "keycode"
@@ -137,7 +152,7 @@ class RunPaths:
 
 
 @dataclass(frozen=True)
-class RankPaths:
+class RankPaths(ProcessPaths):
     """The files of one rank other than 0 of a run on several.
 
     Args:
@@ -162,26 +177,6 @@ class RankPaths:
     def exit(self) -> Path:
         """Which signal ended the rank's process, written by rank 0 where that is its parent."""
         return self.folder / "exit.json"
-
-    @property
-    def heartbeat(self) -> Path:
-        """As a run's own."""
-        return self.folder / ".heartbeat"
-
-    @property
-    def traceback(self) -> Path:
-        """As a run's own."""
-        return self.folder / "traceback.txt"
-
-    @property
-    def crash(self) -> Path:
-        """As a run's own."""
-        return self.folder / "crash.txt"
-
-    @property
-    def console(self) -> Path:
-        """As a run's own."""
-        return self.folder / "console.log"
 
 
 def root_mark(root: Path) -> Path:
