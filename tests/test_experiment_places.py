@@ -81,6 +81,26 @@ def test_an_experiment_of_any_name_is_recorded_or_refused_in_one_line(
     assert info_of(tmp_path / "exp")["experiment"] == name
 
 
+def test_a_search_for_the_project_passes_the_root_and_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from thexp_pl import globvars
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("THEXP_HOME", str(tmp_path / ".thexp"))
+    project = tmp_path / "project"
+    (project / ".thexp").mkdir(parents=True)
+    (project / ".thexp" / "config.json").write_text("{}")
+    (tmp_path / "other").mkdir()
+    globvars.globs.update("global", "datasets", "/data")  # the home has a config.json too
+    for folder, found in ((project, project), (tmp_path / "other", None)):
+        exp = Experiment(folder / "exp", "a", project=folder, strict=True)
+        with exp:
+            pass
+        assert (folder / "exp" / ".thexp" / "code.git").is_dir()
+        assert globvars.find_project(exp.path) == found
+
+
 def test_a_root_that_is_moved_keeps_all_that_its_runs_point_to(tmp_path: Path) -> None:
     with Experiment(tmp_path / "here", "a", strict=True) as exp:
         part = exp.hold_exp_part("modules", [".ckpt"])
