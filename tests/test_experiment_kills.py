@@ -151,10 +151,5 @@ def check_crowd(root: Path, processes: int, runs: int, killed: int) -> None:
     assert sum(run["status"] == "finished" for run in found) == processes * runs - killed
 
 
-def test_a_crowd_that_starts_at_once_on_nothing_loses_no_run(tmp_path: Path) -> None:
-    check_crowd(tmp_path / "exp", processes=16, runs=3, killed=4)
-
-
-@pytest.mark.slow
 def test_64_processes_of_20_runs_on_nothing_lose_no_run(tmp_path: Path) -> None:
     check_crowd(tmp_path / "exp", processes=64, runs=20, killed=10)
