@@ -87,7 +87,8 @@ def worker_exception() -> BaseException | None:
     """Tell what ends a process of multiprocessing, asked by one of its finalizers.
 
     Returns:
-        What it raised: such a process catches it, calls no `sys.excepthook`, and exits.
+        What it raised: such a process catches it, calls no `sys.excepthook`, and exits. From Python
+        3.13 on the finalizers come later and are not shown it: None.
     """
     exception = sys.exc_info()[1]
     if isinstance(exception, SystemExit) and exception.__context__ is not None:
