@@ -147,7 +147,7 @@ def test_each_rank_leaves_its_log_and_the_cause_of_its_end(tmp_path: Path) -> No
         rank(exp, 2, "os.kill(os.getpid(), signal.SIGKILL)")
         rank(exp, 3, "raise ValueError('mine')")
         rank(exp, 4, "os.kill(os.getpid(), signal.SIGSEGV)")
-        note_exit(exp.paths, 2, "SIGKILL")
+        note_exit(exp.paths, 2, signal="SIGKILL")
     ranks = {one["rank"]: one for one in info_of(tmp_path)["ranks"]}
     assert [(number, one["status"]) for number, one in ranks.items()] == [
         (1, "finished"), (2, "killed"), (3, "failed"), (4, "killed")

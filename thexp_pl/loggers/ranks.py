@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from pytorch_lightning.utilities.exceptions import SIGTERMException
-from torch.multiprocessing.spawn import ProcessExitedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
+from thexp_pl.atomic import write_text
 from thexp_pl.record import Experiment
 from thexp_pl.record.ending import OpenRun, status_of, worker_exception
 from thexp_pl.record.faults import Tolerant
-from thexp_pl.record.paths import RunPaths
+from thexp_pl.record.paths import RankPaths, RunPaths
 from thexp_pl.record.ranks import RankRecord, note_exit
+from thexp_pl.record.redact import Redactor
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -46,6 +48,7 @@ class Ranks:
         self._console = console
         self._strict = strict
         self._joined = False
+        self.is_through = False  # whether the training came to its end
         self._children: _Children | None = None
         self.paths: RunPaths | None = None  # of the run, where it is one on several ranks
         self.record: RankRecord | None = None  # of this rank, where it is not the run's own process
@@ -74,10 +77,18 @@ class Ranks:
         if experiment is None or is_worker:  # such a rank 0 is not the process that began the run
             self._begin_record(trainer, self.paths)
         if is_worker:
-            _end_with_worker(*(run for run in (experiment, self.record) if run is not None))
+            runs = [run for run in (experiment, self.record) if run is not None]
+            # A process of multiprocessing catches what ends it, and calls no `sys.excepthook`.
+            util.Finalize(None, self._end_worker, args=runs, exitpriority=1)
         processes = getattr(launcher, "procs", [])
         if processes and isinstance(processes[0], subprocess.Popen):
             self._children = _Children(self.paths, trainer.global_rank + 1, processes)
+
+    def _end_worker(self, *runs: OpenRun) -> None:
+        exception = worker_exception()
+        if exception is not None or not self.is_through:
+            for run in runs:
+                end(run, exception)
 
     def _begin_record(self, trainer: pl.Trainer, paths: RunPaths) -> None:
         self.record = RankRecord(
@@ -100,7 +111,14 @@ class Ranks:
             end(self.record, exception)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_joined": False, "_children": None, "paths": None, "record": None}
+        return {
+            **vars(self),
+            "_joined": False,
+            "is_through": False,
+            "_children": None,
+            "paths": None,
+            "record": None,
+        }
 
 
 class _Children:
@@ -146,7 +164,7 @@ class _Children:
                     name = str(-code)
                     with contextlib.suppress(ValueError):
                         name = signal.Signals(-code).name
-                    self._tolerant(note_exit, self._paths, rank, name)
+                    self._tolerant(note_exit, self._paths, rank, signal=name)
 
 
 def _facts(trainer: pl.Trainer) -> dict[str, Any]:
@@ -174,25 +192,20 @@ def end(run: OpenRun, exception: BaseException | None) -> None:
 
 
 def note_lost_worker(paths: RunPaths, exception: BaseException | None) -> None:
-    """Write down the signal that ended a spawned rank, where that is what ended the training.
+    """Write down what ended a spawned rank, where that is what ended the training.
 
     Args:
         paths: The run.
         exception: What ended it.
     """
+    tolerant = Tolerant(f"the run {paths.key}")
     if isinstance(exception, ProcessExitedException) and exception.signal_name is not None:
-        Tolerant(f"the run {paths.key}")(
-            note_exit, paths, exception.error_index, exception.signal_name
-        )
-
-
-def _end_with_worker(*runs: OpenRun) -> None:
-    # A process of multiprocessing catches what ends it, and calls no `sys.excepthook`.
-    util.Finalize(None, _end_worker, args=runs, exitpriority=1)
-
-
-def _end_worker(*runs: OpenRun) -> None:
-    exception = worker_exception()
-    if exception is not None:
-        for run in runs:
-            end(run, exception)
+        tolerant(note_exit, paths, exception.error_index, signal=exception.signal_name)
+    elif isinstance(exception, ProcessRaisedException):
+        # What it raised comes as the text of a traceback; Python 3.13 tells the process no more.
+        text = Redactor().text(str(exception).strip())
+        kind, _, message = text.rpartition("\n")[2].partition(": ")
+        tolerant(note_exit, paths, exception.error_index, type=kind, message=message)
+        trace = RankPaths(paths, exception.error_index).traceback
+        if not trace.exists():
+            tolerant(write_text, trace, f"{text}\n")

@@ -212,6 +212,8 @@ class RunLogger(Logger):
         exception = sys.exc_info()[1]
         if status == "failed":
             self._ranks.finish(exception)
+        else:
+            self._ranks.is_through = True
         if not is_rank_zero() or not self._run.begun:
             return
         if status == "failed":

@@ -34,6 +34,7 @@ _previous_excepthook: Any = None
 _previous_handlers: dict[int, Any] = {}
 _signal_name: str | None = None
 _worker_pid: int | None = None
+_last_value: BaseException | None = None  # what Python had printed before the first run
 
 
 def watch(run: OpenRun) -> None:
@@ -42,9 +43,10 @@ def watch(run: OpenRun) -> None:
     Args:
         run: The run.
     """
-    global _signal_name
+    global _signal_name, _last_value
     if not _open:
         _signal_name = None  # one that an earlier run survived
+        _last_value = getattr(sys, "last_value", None)
     _install()
     _open.append(run)
 
@@ -100,11 +102,18 @@ def end_all(exception: BaseException | None = None) -> None:
     """End every run of this process that is open.
 
     Args:
-        exception: What ends them; None where nothing went wrong.
+        exception: What ends them; None where nothing is known to have gone wrong.
     """
+    exception = exception or _uncaught()
     status = "interrupted" if _signal_name else status_of(exception)
     for run in reversed(_open[:]):
         run.finish(status, exception, _signal_name)
+
+
+def _uncaught() -> BaseException | None:
+    """Give what ended the script, also where someone has put a hook of their own in our place."""
+    last = getattr(sys, "last_value", None)
+    return None if last is _last_value or hasattr(sys, "ps1") else last
 
 
 def _install() -> None:

@@ -86,6 +86,7 @@ class Experiment(Recording):
         self._paths: RunPaths | None = None
         self._companions: Companions | None = None
         self._last_deeds: list[Callable[[], object]] = []
+        self._end: tuple[str, BaseException | None, str | None] | None = None
 
     @property
     def paths(self) -> RunPaths:
@@ -178,18 +179,38 @@ class Experiment(Recording):
             raise UsageError(f"no status {status!r}: a run ends as one of {', '.join(ENDED)}")
         if self._writer is None or not self.running:
             return
+        # A signal may come in the midst of the end, and its handler end the run once more: the
+        # first says how it ended, and what was done is not done again.
+        self._end = self._end or (status, exception, signal_name)
         with self._tolerant.postponed():
-            for deed in self._last_deeds:
-                self._tolerant(deed)
-            self._ended = True
-            ending.forget(self)
+            while self._last_deeds:
+                self._tolerant(_without_exit, self._last_deeds.pop(0))
+            if not self._ended:
+                self._write_end(self._writer, *self._end)
+                self._let_go(self._writer)
+
+    def _write_end(
+        self,
+        writer: RunWriter,
+        status: str,
+        exception: BaseException | None,
+        signal_name: str | None,
+    ) -> None:
+        if self._is_owner:
+            writer.end(status, exception, signal_name)
+        else:
+            writer.leave(exception, signal_name)
+        self._ended = True
+        ending.forget(self)
+
+    def _let_go(self, writer: RunWriter) -> None:
+        """Do what may take long, once it is written how the run ended."""
+        try:
             if self._companions is not None:
                 self._companions.stop_console()
             self._close_parts()
-            if self._is_owner:
-                self._writer.end(status, exception, signal_name)
-            else:
-                self._writer.leave(exception, signal_name)
+        finally:
+            writer.close()
             if self._companions is not None:
                 self._companions.stop()
 
@@ -222,7 +243,7 @@ class Experiment(Recording):
         self._last_deeds.append(deed)
 
     def __enter__(self) -> Experiment:
-        if self._writer is None:
+        if not self._started:
             self.start_exp()
         return self
 
@@ -233,3 +254,10 @@ class Experiment(Recording):
         trace: TracebackType | None,
     ) -> None:
         self.finish(ending.status_of(exception), exception)
+
+
+def _without_exit(deed: Callable[[], object]) -> None:
+    try:
+        deed()
+    except SystemExit as error:
+        raise RuntimeError(f"what is done at the end called sys.exit({error.code!r})") from error

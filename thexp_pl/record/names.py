@@ -33,6 +33,8 @@ def check_experiment_name(name: str) -> str:
     thexp_pl.errors.ExperimentNameError: the experiment name 'a/b' holds a '/': it names one \
 folder; use '_' or '-' instead
     """
+    if not isinstance(name, str):
+        raise ExperimentNameError(f"the experiment name {name!r} is no text: give a str")
     fault = _name_fault(name)
     if fault:
         raise ExperimentNameError(f"the experiment name {shown(name)} {fault}")

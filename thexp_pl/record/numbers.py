@@ -144,7 +144,9 @@ def as_count(name: str, value: Any) -> int | None:
     if value is None:
         return None
     try:
-        count = int(value)
+        count: int | None = int(value)
+        if isinstance(value, bool) or count != value:
+            count = None
     except Exception:  # noqa: BLE001 - a tensor raises what it likes
         count = None
     if count is None or count.bit_length() > _BITS:

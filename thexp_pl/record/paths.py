@@ -85,6 +85,14 @@ class RunPaths(ProcessPaths):
         """The run's folder."""
         return self.root / self.experiment / self.key
 
+    def end_mark(self, status: str) -> Path:
+        """The empty file that says how the run ended where no manifest could be written any more.
+
+        Args:
+            status: As in the manifest.
+        """
+        return self.folder / f".{status}"
+
     @property
     def manifest(self) -> Path:
         """What is known of the run; rewritten whole."""
@@ -175,7 +183,7 @@ class RankPaths(ProcessPaths):
 
     @property
     def exit(self) -> Path:
-        """Which signal ended the rank's process, written by rank 0 where that is its parent."""
+        """What ended the rank's process, written by the run's own where that is its parent."""
         return self.folder / "exit.json"
 
 

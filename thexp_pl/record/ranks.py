@@ -83,9 +83,6 @@ class RankRecord:
         """
         if self._ended or os.getpid() != self._pid:
             return
-        self._ended = True
-        ending.forget(self)
-        self._companions.stop_console()
         cause = cause_of(exception, signal_name, self._redactor)
         if exception is not None:
             self._tolerant(write_traceback, self.paths.traceback, exception, self._redactor)
@@ -97,6 +94,8 @@ class RankRecord:
             "cause": cause,
         }
         self._tolerant(self._write)
+        self._ended = True
+        ending.forget(self)
         self._companions.stop()
 
     def _write(self) -> None:
@@ -104,20 +103,20 @@ class RankRecord:
         write_json(self.paths.manifest, self._record)
 
 
-def note_exit(paths: RunPaths, rank: int, signal_name: str) -> None:
-    """Write down which signal ended the process of a rank; its parent is told, and no one else.
+def note_exit(paths: RunPaths, rank: int, **cause: str) -> None:
+    """Write down what ended the process of a rank, where its parent is told and no one else.
 
     Args:
         paths: The run.
         rank: The rank.
-        signal_name: Such as ``"SIGKILL"``.
+        **cause: ``signal``, such as ``"SIGKILL"``, or ``type`` and ``message`` of an exception.
 
     Raises:
         OSError: It cannot be written.
     """
     place = RankPaths(paths, rank)
     place.folder.mkdir(parents=True, exist_ok=True)
-    write_json(place.exit, {"schema": _SCHEMA, "signal": signal_name})
+    write_json(place.exit, {"schema": _SCHEMA, "cause": cause})
 
 
 def read_ranks(paths: RunPaths) -> list[dict[str, Any]]:
@@ -143,9 +142,11 @@ def _read_rank(place: RankPaths) -> dict[str, Any]:
         return {"rank": place.rank, "status": "damaged"}
     status = compute_status(record, place.heartbeat)
     cause = record.get("cause")
-    if status == "killed":
-        signal_name = _object(place.exit).get("signal")
-        cause = {"signal": signal_name} if isinstance(signal_name, str) else death_of(record, place)
+    if not cause and status in ("killed", "failed"):
+        told = _object(place.exit).get("cause")
+        cause = told if isinstance(told, dict) else None
+    if not cause and status == "killed":
+        cause = death_of(record, place)
     return {**record, "rank": place.rank, "status": status, "cause": cause}
 
 

@@ -46,6 +46,8 @@ class Recording(RunParts):
 
     @params.setter
     def params(self, params: Any) -> None:
+        if self._ended:
+            raise self.refusal("params can be recorded")
         self._params = plain_params(params)
         if self._writer is not None and self.running:
             self._writer.params = self._params
@@ -70,11 +72,16 @@ class Recording(RunParts):
         """
         writer = self._open_writer("metrics")
         if writer is not None:
+            if not isinstance(values, Mapping):
+                raise UsageError(
+                    f"values cannot be a {type(values).__name__}: give the numbers by name, such as"
+                    " {'loss': 0.5}"
+                )
             step, epoch = as_count("step", step), as_count("epoch", epoch)
             given = as_numbers({self._redactor.name(str(n)): v for n, v in values.items()})
             self._tolerant(writer.metrics.add, step, epoch, given)
 
-    def log_event(self, event: str, **facts: Any) -> None:
+    def log_event(self, event: str, /, **facts: Any) -> None:
         """Record in the journal that something happened, such as a checkpoint or a resume.
 
         Args:
@@ -86,6 +93,8 @@ class Recording(RunParts):
             UsageError: The run was not started or has ended.
         """
         writer = self._open_writer("events")
+        if "event" in facts:
+            raise UsageError("a fact cannot be named 'event', which is the kind: name it otherwise")
         if writer is not None:
             self._tolerant(writer.add_event, event, facts)
 

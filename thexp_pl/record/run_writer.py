@@ -64,6 +64,7 @@ class RunWriter:
         self._journal = Journal(paths.journal)
         self._written: tuple[int, int] | None = None  # the manifest as this process wrote it
         self._is_shared = False
+        self._is_written = False  # whether the last writing of the manifest went well
         self._begun = time.monotonic()  # the wall clock may be set back
         self._lock = threading.RLock()  # threads add facts; a signal handler may come in the midst
 
@@ -140,6 +141,7 @@ class RunWriter:
             self._manifest["metrics"] = self.summary()
             write_json(self._paths.manifest, self._manifest)
             self._written = _stamp(self._paths.manifest)
+            self._is_written = True
 
     def update(self, facts: Mapping[str, Any]) -> None:
         """Write the manifest with more facts in it.
@@ -178,7 +180,7 @@ class RunWriter:
         self.metrics.flush()
 
     def end(self, status: str, exception: BaseException | None, signal_name: str | None) -> None:
-        """Write how the run ended and let go of its files.
+        """Write how the run ended: into the manifest, or where the disk is full as a file's name.
 
         Args:
             status: ``finished``, ``failed`` or ``interrupted``.
@@ -191,22 +193,27 @@ class RunWriter:
             "end": now_text(),
             "seconds": round(time.monotonic() - self._begun, 3),
         }
-        self._close(exception, signal_name, end)
+        self._write_end(exception, signal_name, end)
+        if not self._is_written:
+            self._tolerant(self._mark_end, status)
 
     def leave(self, exception: BaseException | None, signal_name: str | None) -> None:
-        """Let go of the files of a run that the process which began it is to end.
+        """Write what ended this process's part of a run that another process is to end.
 
         Args:
             exception: What ended this process's part.
             signal_name: The signal that ended it.
         """
-        self._close(exception, signal_name, {})
+        self._write_end(exception, signal_name, {})
 
-    def _close(
+    def close(self) -> None:
+        """Let go of the journal, which is written after the end too."""
+        self._tolerant(self._journal.close)
+
+    def _write_end(
         self, exception: BaseException | None, signal_name: str | None, end: dict[str, Any]
     ) -> None:
         self._tolerant(self.metrics.close)
-        self._tolerant(self._journal.close)
         # What spawned processes raised says more than that one of them failed.
         known = self._manifest["cause"] or {}
         is_told = "type" in known
@@ -215,7 +222,12 @@ class RunWriter:
             self._tolerant(write_traceback, self._paths.traceback, exception, self._redactor)
             cause = {**(cause or {}), "traceback": self._paths.traceback.name}
         self._manifest |= {**end, "cause": cause}
+        self._is_written = False
         self._tolerant(self.write_manifest)
+
+    def _mark_end(self, status: str) -> None:
+        # A name takes no room on a disk that is full.
+        self._paths.heartbeat.rename(self._paths.end_mark(status))
 
     def _take_up(self) -> None:
         """Take up what another process wrote into the manifest since this one did."""

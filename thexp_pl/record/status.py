@@ -7,6 +7,7 @@ heartbeat is fresh, then ``lost``. ``damaged`` is a run whose manifest cannot be
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ def compute_status(manifest: Mapping[str, Any], heartbeat: Path) -> str:
     """
     if manifest["status"] in ENDED:
         return str(manifest["status"])
+    for status in ENDED:
+        if os.path.lexists(heartbeat.with_name(f".{status}")):  # the disk was full at its end
+            return status
     process = manifest["process"]
     if same_view(process):
         alive = is_alive(process)
