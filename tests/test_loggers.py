@@ -84,7 +84,7 @@ def test_a_plain_training_leaves_its_metrics_and_hyperparameters(logger: RunLogg
 def test_testing_after_training_goes_into_the_same_run(logger: RunLogger, tmp_path: Path) -> None:
     module = Logging()
     trainer = fit(logger, module)
-    assert logger.experiment.running
+    assert logger.experiment.is_open
 
     trainer.test(module, make_loader(), verbose=False)
 

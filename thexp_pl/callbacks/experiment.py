@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.loggers import RunLogger, find_run_logger
+from thexp_pl.loggers.rank_zero import settle_rank
 
 __all__ = ["ExperimentCallback"]
 
@@ -61,6 +62,7 @@ class ExperimentCallback(Hookable, pl.Callback):
         """Begin the run, or find the one that is recorded."""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
             return
+        settle_rank(trainer)
         logger = find_run_logger(trainer)
         if logger is None:
             logger = self.run_logger

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
@@ -18,6 +20,7 @@ from thexp_pl.callbacks.progress import (
 )
 from thexp_pl.errors import UsageError
 from thexp_pl.loggers import RunLogger, find_run_logger
+from thexp_pl.loggers.rank_zero import settle_rank
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.saver import Saver
 
@@ -51,10 +54,12 @@ class SaverCallback(Hookable, Checkpoint):
         self.saver: Saver | None = None
         self._logger: RunLogger | None = None
         self._saved_epoch = 0
+        self._last_path = ""
         self._tolerant = Tolerant("the training")
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Open the Saver where the run's modules lie."""
+        settle_rank(trainer)
         if stage != "fit":
             return
         self.saver, self._logger = None, find_run_logger(trainer)
@@ -79,19 +84,28 @@ class SaverCallback(Hookable, Checkpoint):
         """Save the last epoch, where that is still to be done, and the final weights."""
         if completed_epochs(trainer) != self._saved_epoch:
             self._save_checkpoint(trainer)
-        self._tolerant(self._save, trainer, is_model=True)
+        state = weights_state(trainer)
+        if self.saver is not None:
+            save = partial(self.saver.save_model, replacement=True)
+            self._tolerant(self._save, save, trainer, state)
+
+    @property
+    def best_model_path(self) -> str:
+        """The checkpoint saved last, which Lightning takes for ``ckpt_path="best"``; or empty."""
+        return self._last_path
 
     def _save_checkpoint(self, trainer: pl.Trainer) -> None:
         self._saved_epoch = completed_epochs(trainer)
-        self._tolerant(self._save, trainer, is_model=False)
+        # Here, and on all ranks: a fault in what others put into the checkpoint is none of ours.
+        state = full_state(trainer)
+        if self.saver is not None:
+            path = self._tolerant(self._save, self.saver.save_checkpoint, trainer, state)
+            self._last_path = self._last_path if path is None else str(path)
 
-    def _save(self, trainer: pl.Trainer, is_model: bool) -> None:
-        state = weights_state(trainer) if is_model else full_state(trainer)
-        if self.saver is None:  # another rank than 0, on which a strategy may have gathered
-            return
-        save = partial(self.saver.save_model, replacement=True)
-        path = (save if is_model else self.saver.save_checkpoint)(
+    def _save(self, save: Callable[..., Path], trainer: pl.Trainer, state: dict[str, Any]) -> Path:
+        path = save(
             completed_epochs(trainer), state, sidecar_info(trainer), step=completed_batches(trainer)
         )
         if self._logger is not None:
             self._logger.log_checkpoint(path)
+        return path

@@ -22,7 +22,7 @@ from thexp_pl.cli.messages import Messages
 from thexp_pl.cli.module_options import KeepParams, add_recording, follow_params
 from thexp_pl.cli.params_given import GivenParams
 from thexp_pl.cli.parser import RESERVED, RESERVED_FOR_MODULES, Parser, parser_options
-from thexp_pl.cli.refusals import failed_in_one_line, refused_in_one_line
+from thexp_pl.cli.refusals import failed_in_one_line, refuse_redacted, refused_in_one_line
 from thexp_pl.cli.report import report_errors, report_run, save_config
 from thexp_pl.cli.subject import Subject, choose_subject
 from thexp_pl.errors import TrainerError, UsageError
@@ -157,6 +157,7 @@ class ThexpCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Say what is trained, and set its Params from the flags."""
+        refuse_redacted(self._chosen())
         if self.subject.note:
             print(self.subject.note)  # noqa: T201 - what the command prints
         params = self.subject.params
@@ -274,8 +275,15 @@ class ThexpCLI(LightningCLI):
         return logger.experiment if logger is not None and self.trainer.is_global_zero else None
 
     def _record(self) -> dict[str, Any]:
-        """Give the options of the record."""
-        return dict(self._chosen("record"))
+        """Give the options of the record.
+
+        Raises:
+            UsageError: They are none.
+        """
+        chosen = self._chosen("record")
+        if not isinstance(chosen, Mapping) and not hasattr(chosen, "__dict__"):
+            raise UsageError(f"record: {chosen!r} is no group; say --record.code=false and such")
+        return {name: value for name, value in dict(chosen).items() if name[:2] != "__"}
 
     def _chosen(self, name: str | None = None) -> Any:
         """Give the subcommand's configuration, or one entry of it."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
@@ -13,8 +15,9 @@ from thexp_pl.cli.messages import gist
 from thexp_pl.cli.report import is_users_own
 from thexp_pl.errors import ThexpError, UsageError
 from thexp_pl.record import Experiment
+from thexp_pl.record.redact import REDACTED
 
-__all__ = ["failed_in_one_line", "refused_in_one_line"]
+__all__ = ["failed_in_one_line", "refuse_redacted", "refused_in_one_line"]
 
 
 @contextmanager
@@ -59,3 +62,28 @@ def failed_in_one_line(experiment: Experiment) -> Iterator[None]:
         where = experiment.paths.traceback
         sys.stderr.write(f"error: {kind}: {reason}; its traceback is in {where}\n")
         raise SystemExit(1) from None
+
+
+def refuse_redacted(config: Any, name: str = "-") -> None:
+    """Refuse to train with what a record has in place of a secret.
+
+    Args:
+        config: A configuration.
+        name: The flag that leads to it.
+
+    Raises:
+        UsageError: A value was redacted.
+    """
+    if isinstance(config, Namespace):
+        config = vars(config)
+    if isinstance(config, str) and REDACTED in config:
+        raise UsageError(
+            f"-{name}: the configuration holds {REDACTED}, as a record keeps no secrets; give it"
+            " on the command line"
+        )
+    if isinstance(config, list | tuple):
+        for value in config:
+            refuse_redacted(value, name)
+    elif isinstance(config, Mapping):
+        for key, value in config.items():
+            refuse_redacted(value, f"{name}.{key}" if name != "-" else f"-{key}")

@@ -47,7 +47,8 @@ def run_facts(run: Run) -> Iterator[tuple[str, str]]:
     yield from _machine(info)
     yield from _ranks(info)
     for used in _objects(info, "uses"):
-        yield "uses", f"{used.get('path')}  {str(used.get('sha256') or '')[:_HASH_LETTERS]}"
+        digest = str(used.get("sha256") or "")[:_HASH_LETTERS]
+        yield "uses", f"{used.get('path')}  {digest or used.get('state')}"
     if info["tags"]:
         yield "tags", ", ".join(info["tags"])
     for note in info["notes"]:

@@ -6,9 +6,11 @@ with control characters escaped. In a pipe lines are as long as they need to be.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -56,7 +58,8 @@ def print_runs(runs: Sequence[Run]) -> None:
             _cell("  ".join(f"{name}={_short(own[name])}" for name in differing if name in own)),
             _cell("  ".join(f"{n}={_short(cell.get('last'))}" for n, cell in run.metrics.items())),
         )
-    _console().print(table)
+    with _console() as console:
+        console.print(table)
 
 
 def print_run(run: Run) -> None:
@@ -65,27 +68,27 @@ def print_run(run: Run) -> None:
     Args:
         run: The run.
     """
-    console = _console()
-    facts = _grid()
-    for name, value in run_facts(run):
-        facts.add_row(_cell(name, "bold"), _cell(value))
-    console.print(facts)
-    params = flat(run.params)
-    if params:
+    with _console() as console:
+        facts = _grid()
+        for name, value in run_facts(run):
+            facts.add_row(_cell(name, "bold"), _cell(value))
+        console.print(facts)
+        params = flat(run.params)
+        if params:
+            table = _grid()
+            for name, value in params.items():
+                table.add_row(_cell(name), _cell(_short(value)))
+            _section(console, "params", table)
+        if run.metrics:
+            columns = ("last", "min", "max", "mean", "count")
+            table = Table("", *columns, box=None, pad_edge=False, header_style="bold")
+            for name, cell in run.metrics.items():
+                table.add_row(_cell(name), *(_cell(_short(cell.get(column))) for column in columns))
+            _section(console, "metrics", table)
         table = _grid()
-        for name, value in params.items():
-            table.add_row(_cell(name), _cell(_short(value)))
-        _section(console, "params", table)
-    if run.metrics:
-        columns = ("last", "min", "max", "mean", "count")
-        table = Table("", *columns, box=None, pad_edge=False, header_style="bold")
-        for name, cell in run.metrics.items():
-            table.add_row(_cell(name), *(_cell(_short(cell.get(column))) for column in columns))
-        _section(console, "metrics", table)
-    table = _grid()
-    for path, size in _files(run):
-        table.add_row(_cell(path), _cell(size))
-    _section(console, "files", table)
+        for path, size in _files(run):
+            table.add_row(_cell(path), _cell(size))
+        _section(console, "files", table)
 
 
 def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -125,10 +128,17 @@ def printable(text: str) -> str:
     return escaped(text if len(text) <= _MAX_CELL else text[:_MAX_CELL] + "…")
 
 
-def _console() -> Console:
-    # Not `width=None` in a pipe: rich would take 80 columns and cut the rest.
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+@contextmanager
+def _console() -> Iterator[Console]:
+    """Print to the terminal, or into a pipe without the blanks that fill up a table."""
+    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    if sys.stdout.isatty():
+        yield Console(file=sys.stdout, **plain)
+        return
+    text = io.StringIO()
+    # Not `width=None`: rich would take 80 columns and cut the rest.
+    yield Console(file=text, width=_PIPE_WIDTH, **plain)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in text.getvalue().split("\n")[:-1])
 
 
 def _cell(text: str, style: str = "") -> Text:

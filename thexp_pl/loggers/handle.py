@@ -25,7 +25,7 @@ class RunHandle:
     def __init__(self, experiment: Experiment) -> None:
         self.root: Path = experiment.root
         self.name: str = experiment.name
-        self.begun: bool = experiment.running
+        self.begun: bool = experiment.is_open
         self._experiment = experiment
         self._elsewhere = False  # whether another process began it
 
@@ -54,7 +54,7 @@ class RunHandle:
 
     def running_here(self) -> Experiment | None:
         """Give the run if this process records it, without beginning or opening it."""
-        return self._experiment if self._experiment.running else None
+        return self._experiment if self._experiment.is_open else None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_elsewhere": self.begun}

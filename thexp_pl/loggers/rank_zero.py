@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lightning_utilities.core.rank_zero import rank_zero_only
 
-__all__ = ["is_rank_zero"]
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+__all__ = ["is_rank_zero", "settle_rank"]
 
 
 def is_rank_zero() -> bool:
@@ -14,3 +19,16 @@ def is_rank_zero() -> bool:
         Whether it is; without several ranks it is.
     """
     return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def settle_rank(trainer: pl.Trainer) -> None:
+    """Make a process that trains alone rank 0, whatever a variable left over from others says.
+
+    Lightning reads RANK, LOCAL_RANK and SLURM_PROCID when it is imported, and corrects itself only
+    where there are several ranks.
+
+    Args:
+        trainer: The Trainer, which knows how many there are.
+    """
+    if trainer.world_size == 1 and trainer.is_global_zero:
+        rank_zero_only.rank = 0  # type: ignore[attr-defined]  # as Lightning itself does

@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 from thexp_pl.loggers.handle import RunHandle
 from thexp_pl.loggers.hyperparameters import plain_hyperparameters
 from thexp_pl.loggers.launching import launching_trainer
-from thexp_pl.loggers.rank_zero import is_rank_zero
+from thexp_pl.loggers.rank_zero import is_rank_zero, settle_rank
 from thexp_pl.loggers.ranks import Ranks, end, note_lost_worker
 from thexp_pl.loggers.run_board import RunBoard
 from thexp_pl.loggers.stage import as_noted, note_stage
@@ -165,6 +165,7 @@ class RunLogger(Logger):
         """
         trainer: pl.Trainer | None = getattr(model, "_trainer", None)
         if trainer is not None:
+            settle_rank(trainer)
             self.join_ranks(trainer)
         if not is_rank_zero() or not self._is_open():
             return
@@ -202,9 +203,7 @@ class RunLogger(Logger):
             self.log_checkpoint(path)
 
     def finalize(self, status: str) -> None:
-        """End the run where the training failed or was interrupted.
-
-        After a success it stays open: the same process may go on to test.
+        """End the run, or where all went well have it pause: it goes on where more is recorded.
 
         Args:
             status: Lightning's word; what really ended the training is the exception in flight.
@@ -220,7 +219,7 @@ class RunLogger(Logger):
             note_lost_worker(self._run.open().paths, exception)
             end(self._run.open(), exception)
         else:
-            self._run.open().flush()
+            self._run.open().pause()
             if self._board is not None:
                 self._board.flush()
 
@@ -228,7 +227,7 @@ class RunLogger(Logger):
         return self._run.open().paths if is_rank_zero() else self._ranks.paths
 
     def _is_open(self) -> bool:
-        is_open: bool = self.experiment.running
+        is_open: bool = self.experiment.is_open
         if not is_open and not self._warned:
             self._warned = True
             warnings.warn(

@@ -123,13 +123,16 @@ class Experiment(Recording):
         self._writer = RunWriter.begin(paths, self._params, self._redactor, self._tolerant)
         self._paths, self._started = paths, True
         ending.watch(self)
-        self._companions = Companions(
-            paths, self._redactor.lines(), self._tolerant, self._options.console
-        )
+        self._accompany()
         self._tolerant(register_root, paths.root)
         self._start_parts()
         facts = starting_facts(paths, self._options, self._redactor, self._tolerant)
-        self._tolerant(self._writer.update, {**facts, "uses": self._inputs.facts()})
+        self._tolerant(self._writer.update, {**facts, "uses": self._uses()})
+
+    def _accompany(self) -> None:
+        self._companions = Companions(
+            self.paths, self._redactor.lines(), self._tolerant, self._options.console
+        )
 
     def go_on(self) -> None:
         """Record in this process too what another one has started and has forked or pickled.
@@ -216,6 +219,7 @@ class Experiment(Recording):
 
     def __getstate__(self) -> dict[str, Any]:
         """Give what another process needs to go on with the run."""
+        self._wake()
         return {
             "given": (self.root, self.name, self._options, self._redactor),
             "paths": self._paths,
@@ -233,6 +237,35 @@ class Experiment(Recording):
     def __deepcopy__(self, memo: dict[int, Any]) -> Experiment:
         """Give the run itself: there is one of it."""
         return self
+
+    def pause(self) -> None:
+        """End the run as finished, unless it goes on: what is recorded later opens it again.
+
+        A training does so when it is through: what fails later in the script is none of its
+        failures, and its threads and files are let go. In a process that only goes on with the run,
+        what waits is brought to the disk.
+        """
+        if not self._is_owner:
+            self.flush()
+        elif self.running:
+            self.finish("finished")
+            self._is_paused = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process can record: the run goes on, or has only paused."""
+        return self.running or (self._is_paused and os.getpid() == self._pid)
+
+    def _wake(self) -> None:
+        writer = self._writer
+        if writer is None or not self._is_paused or os.getpid() != self._pid:
+            return
+        self._is_paused = self._ended = False
+        self._end = None
+        self._tolerant(writer.reopen)
+        ending.watch(self)
+        self._accompany()
+        self._renew_parts()
 
     def at_end(self, deed: Callable[[], object]) -> None:
         """Have something done at the run's end, however it ends but by a kill.

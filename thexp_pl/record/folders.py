@@ -35,6 +35,11 @@ def as_root(root: str | os.PathLike[str]) -> Path:
         RecordError: No folder can have that path.
     """
     text = os.path.expanduser(os.fspath(root))  # noqa: PTH111 - no error where there is no home
+    if "://" in text:
+        raise RecordError(
+            f"the experiment root {shown(text)} is a URL, and a record is made of local files; give"
+            " a path such as './experiment'"
+        )
     if not text or "\0" in text:
         raise RecordError(
             f"the experiment root {shown(text)} cannot be a folder; give a path such as"

@@ -35,9 +35,11 @@ class RunParts:
         self._redactor = redactor
         self._tolerant = tolerant
         self._writer: RunWriter | None = None
-        self._changes = FileChanges(self._report_change, tolerant.tell)
-        self._inputs = Inputs(root, redactor, self._report_inputs)
         self._sources: dict[str, str] = {}
+        self._held: list[tuple[Path, tuple[str, ...], bool]] = []
+        self._listeners: list[tuple[Listener, tuple[str, ...]]] = []
+        self._used_before: list[dict[str, Any]] = []
+        self._make_parts()
 
     @property
     def paths(self) -> RunPaths:
@@ -47,6 +49,10 @@ class RunParts:
     @property
     def running(self) -> bool:
         """Whether the run has started and not ended, and this is its process."""
+        raise NotImplementedError
+
+    def _wake(self) -> None:
+        """Go on with a run that has paused."""
         raise NotImplementedError
 
     def hold_exp_part(
@@ -74,8 +80,11 @@ class RunParts:
             name = shown(str(dir))
             raise UsageError(f"no part {name}: name a folder inside the run, such as 'log'")
         folder = self.paths.folder / part
+        suffixes = (exts,) if isinstance(exts, str) else tuple(exts)
+        self._wake()
         try:
-            self._changes.hold(folder, exts, observe)
+            self._changes.hold(folder, suffixes, observe)
+            self._held.append((folder, suffixes, observe))
         except OSError as error:
             raise record_error("make the part", folder, error) from error
         return folder
@@ -91,7 +100,9 @@ class RunParts:
         Raises:
             UsageError: A suffix does not begin with a dot.
         """
-        self._changes.listen(func, exts)
+        suffixes = (exts,) if isinstance(exts, str) else tuple(exts)
+        self._changes.listen(func, suffixes)
+        self._listeners.append((func, suffixes))
 
     def uses(self, path: str | os.PathLike[str]) -> Path:
         """Record that the run uses a data file or a folder of them: its size and SHA-256.
@@ -105,6 +116,7 @@ class RunParts:
         Raises:
             RecordError: There is no such file.
         """
+        self._wake()
         self._inputs.uses(path)
         return Path(path)
 
@@ -128,6 +140,23 @@ class RunParts:
         if self.running:
             keycode.write_source(self.paths.keycode, name, self._redactor.text(source))
 
+    def _make_parts(self) -> None:
+        self._changes = FileChanges(self._report_change, self._tolerant.tell)
+        self._inputs = Inputs(self.root, self._redactor, self._report_inputs)
+
+    def _renew_parts(self) -> None:
+        """Begin anew where the parts were closed."""
+        self._used_before = self._uses()
+        self._make_parts()
+        for folder, suffixes, observe in dict.fromkeys(self._held):
+            self._tolerant(self._changes.hold, folder, suffixes, observe)
+        for listener, suffixes in self._listeners:
+            self._changes.listen(listener, suffixes)
+        self._tolerant(self._changes.start)
+
+    def _uses(self) -> list[dict[str, Any]]:
+        return [*self._used_before, *self._inputs.facts()]
+
     def _start_parts(self) -> None:
         for name, source in self._sources.items():
             text = self._redactor.text(source)
@@ -144,4 +173,4 @@ class RunParts:
 
     def _report_inputs(self) -> None:
         if self._writer is not None:
-            self._tolerant(self._writer.update, {"uses": self._inputs.facts()})
+            self._tolerant(self._writer.update, {"uses": self._uses()})

@@ -35,6 +35,7 @@ class Recording(RunParts):
         self._params: dict[str, Any] = {}
         self._started = False
         self._ended = False
+        self._is_paused = False
 
     @property
     def params(self) -> dict[str, Any]:
@@ -46,12 +47,11 @@ class Recording(RunParts):
 
     @params.setter
     def params(self, params: Any) -> None:
-        if self._ended:
-            raise self.refusal("params can be recorded")
+        writer = self._open_writer("params") if self._started else None
         self._params = plain_params(params)
-        if self._writer is not None and self.running:
-            self._writer.params = self._params
-            self._tolerant(self._writer.write_manifest)
+        if writer is not None:
+            writer.params = self._params
+            self._tolerant(writer.write_manifest)
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
@@ -180,7 +180,8 @@ class Recording(RunParts):
         return UsageError(f"no {what}: this experiment {state}")
 
     def _open_writer(self, what: str) -> RunWriter | None:
-        if not self._started or self._ended:
+        self._wake()
+        if not self._started or (self._ended and not self._is_paused):
             raise self.refusal(f"{what} can be recorded")
         return self._writer if self.running else None  # a loader's worker: its parent records
 

@@ -197,6 +197,14 @@ class RunWriter:
         if not self._is_written:
             self._tolerant(self._mark_end, status)
 
+    def reopen(self) -> None:
+        """Write that the run, which had come to an end, goes on.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self.update({"status": "running", "end": None, "seconds": None, "cause": None})
+
     def leave(self, exception: BaseException | None, signal_name: str | None) -> None:
         """Write what ended this process's part of a run that another process is to end.
 

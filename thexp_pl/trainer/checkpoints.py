@@ -19,6 +19,7 @@ from thexp_pl.callbacks.progress import (
     weights_state,
 )
 from thexp_pl.errors import CheckpointError, TrainerError
+from thexp_pl.loggers.lineage import run_of_checkpoint
 from thexp_pl.trainer.checkpoint_state import (
     check_optimizers,
     check_weights,
@@ -141,8 +142,12 @@ class TrainerCheckpoints(TrainerParts):
         self.params.global_step = last_step(lightning)
 
     def _note(self, event: str, path: Path) -> None:
-        if self.experiment.running:
-            self.experiment.log_event(event, path=path)
+        if not self.experiment.is_open:
+            return
+        parent = run_of_checkpoint(path)
+        self.experiment.log_event(event, path=path, run=parent)
+        if event == "resume" and parent not in (None, self.experiment.key):
+            self.experiment.set_parent(parent, "resumed")
 
     def _connected(self) -> pl.Trainer:
         """Give the Lightning Trainer with the module attached, as saving needs before a fit."""

@@ -275,6 +275,8 @@ class Trainer(TrainerCheckpoints):
             for logger in lightning.loggers:
                 logger.log_metrics(values, last_step(lightning))
                 logger.save()
+                if lightning.state.finished:  # Lightning itself finalizes what runs in a fit
+                    logger.finalize("success")
         return meter
 
     def predict_all(self) -> list[Any]:

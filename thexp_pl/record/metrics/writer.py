@@ -119,6 +119,7 @@ class MetricsWriter:
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
+                self._timer = None
             try:
                 self.flush()
             finally:
