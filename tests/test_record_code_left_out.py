@@ -239,3 +239,33 @@ def test_dirty_means_that_the_code_is_not_the_commits(tmp_path: Path) -> None:
             state = git_facts(project, untracked=untracked)
             assert state is not None
             assert state["dirty"] == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("name", "dirty"),
+    [("big.py", True), ("pkg/big.yaml", True), ("big.csv", False), ("big.pt", False),
+     ("__pycache__/big.py", False), ("ignored.py", False)],
+)  # fmt: skip
+def test_an_untracked_source_that_is_too_large_to_keep_makes_it_dirty(
+    tmp_path: Path, name: str, dirty: bool
+) -> None:
+    project = repository(tmp_path / "p", {"a.py": "1", ".gitignore": "ignored.py"})
+    write(project, {name: ""})
+    os.truncate(project / name, 11_000_000)
+    facts = take_snapshot(project, tmp_path)
+    assert (facts["files"], facts["untracked"]) == (2, 0)
+    for untracked in (None, 0):
+        state = git_facts(project, untracked=untracked)
+        assert state is not None
+        assert state["dirty"] == dirty
+
+
+def test_untracked_sources_beyond_all_that_is_kept_make_it_dirty(tmp_path: Path) -> None:
+    project = repository(tmp_path / "p", {"a.py": "1"})
+    (project / "big.py").touch()
+    os.truncate(project / "big.py", 101_000_000)
+    facts = take_snapshot(project, tmp_path)
+    for untracked in (None, facts["untracked"]):
+        state = git_facts(project, untracked=untracked)
+        assert state is not None
+        assert state["dirty"]

@@ -240,8 +240,11 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_a_file_that_cannot_be_read_is_left_out_and_said_to_be() -> None:
+def test_a_file_that_cannot_be_read_is_left_out_and_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to other users
+        monkeypatch.setenv("HOME", folder)
         Path(folder).chmod(0o755)
         project = repository(Path(folder, "p"), FILES)
         write(project, {"closed.py": "6", "shut/x.py": "7"})
@@ -253,9 +256,12 @@ def test_a_file_that_cannot_be_read_is_left_out_and_said_to_be() -> None:
             path.chmod(0)
         with as_nobody():
             facts = take_snapshot(project, root)
+            state = git_facts(project, untracked=facts["untracked"])
         for path in closed:
             path.chmod(0o700)
-    assert facts["files"] == len(FILES)
+    assert (facts["files"], facts["untracked"]) == (len(FILES), 0)
+    assert state is not None
+    assert state["dirty"]  # it may be run by those who can read it
     assert {entry["path"]: entry["why"] for entry in facts["left_out"]} == {
         "closed.py": "cannot be read",
         "shut/": "cannot be read",

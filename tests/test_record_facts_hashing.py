@@ -91,3 +91,53 @@ def test_a_reading_that_is_told_to_stop_stops_within_a_file(tmp_path: Path) -> N
                  lambda: hash_folder(tmp_path, lambda: True)):  # fmt: skip
         with pytest.raises(StoppedError):
             read()
+
+
+def record(root: Path) -> None:
+    """Make an experiment root that holds something."""
+    (root / ".thexp").mkdir(parents=True)
+    (root / ".thexp" / "root.json").write_text("{}")
+    (root / "journal").write_bytes(os.urandom(8))
+
+
+@pytest.mark.parametrize("target", [".", "..", "../..", "../../data/./deep", "/", "deep/up"])
+def test_a_link_to_the_folder_or_to_one_that_holds_it_is_skipped(
+    tmp_path: Path, target: str
+) -> None:
+    data = tmp_path / "data" / "deep"
+    (data / "a").mkdir(parents=True)
+    (data / "a" / "x").write_bytes(b"1")
+    alone = hash_folder(data, never)
+    (data / "a" / "up").symlink_to(data / target if target[0] == "." else target)
+    if target == "deep/up":  # a link to a link
+        (data / "deep").symlink_to(tmp_path)
+        (data / "a" / "up").unlink()
+        (data / "a" / "up").symlink_to(data / "deep")
+    links = 2 if target == "deep/up" else 1
+    assert hash_folder(data, never) == alone._replace(skipped=links)
+    record(tmp_path / "experiment")  # what goes on around it changes nothing
+    assert hash_folder(data, never) == alone._replace(skipped=links)
+
+
+def test_links_to_files_and_to_other_folders_are_followed(tmp_path: Path) -> None:
+    for name in ("data", "server/deep"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "server" / "deep" / "x").write_bytes(b"xx")
+    (tmp_path / "data" / "one").symlink_to(tmp_path / "server" / "deep" / "x")
+    (tmp_path / "data" / "all").symlink_to("../server")
+    found = hash_folder(tmp_path / "data", never)
+    assert (found.files, found.bytes, found.skipped) == (2, 4, 0)
+
+
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_an_experiment_root_in_a_folder_is_skipped(tmp_path: Path, is_linked: bool) -> None:
+    data, root = tmp_path / "data", tmp_path / ("elsewhere" if is_linked else "data/experiment")
+    data.mkdir()
+    (data / "x").write_bytes(b"1")
+    alone = hash_folder(data, never)
+    record(root)
+    if is_linked:
+        (data / "experiment").symlink_to(root)
+    assert hash_folder(data, never) == alone._replace(skipped=1)
+    (root / "journal").write_bytes(b"more")
+    assert hash_folder(data, never) == alone._replace(skipped=1)

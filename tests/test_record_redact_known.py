@@ -16,7 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from thexp_pl.record.redact import REDACTED, Redactor
-from thexp_pl.record.redact.known import is_ordinary
+from thexp_pl.record.redact.ordinary import is_ordinary
 
 VALUE = "pla 'nt\"ed/+é%\\1x"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from thexp_pl.errors import RecordError
+from thexp_pl.errors import RecordError, UsageError
 from thexp_pl.record.facts import Inputs, inputs
 from thexp_pl.record.redact import Redactor
 
@@ -89,7 +89,7 @@ def test_links_are_followed_once_and_what_is_no_file_is_skipped(tmp_path: Path) 
     (tmp_path / "data" / "circle").symlink_to(tmp_path / "data" / "circle")
     os.mkfifo(tmp_path / "data" / "pipe")
     (found,) = told(tmp_path, tmp_path / "data")
-    assert (found["state"], found["files"], found["bytes"], found["skipped"]) == ("hashed", 1, 2, 3)
+    assert (found["state"], found["files"], found["bytes"], found["skipped"]) == ("hashed", 1, 2, 4)
 
 
 def test_a_folder_with_a_file_that_cannot_be_read_says_which(tmp_path: Path) -> None:
@@ -170,6 +170,35 @@ def test_a_fault_of_whoever_is_told_comes_out_at_the_end(tmp_path: Path) -> None
     assert [found["state"] for found in made.facts()] == ["hashed", "hashed"]
 
 
+def test_where_no_thread_can_be_started_the_run_goes_on_and_the_end_says_so_once(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "early").write_bytes(b"1")
+    (tmp_path / "late").write_bytes(b"22")
+    made = Inputs(tmp_path, Redactor(), lambda: None)
+    before = threading.stack_size(1 << 46)  # more than there is
+    try:
+        made.uses(tmp_path / "early")
+    finally:
+        threading.stack_size(before)
+    assert [found["state"] for found in made.facts()] == ["unfinished"]
+    made.uses(tmp_path / "late")
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        made.close(SECONDS)
+    made.close(SECONDS)
+    assert [found["state"] for found in made.facts()] == ["unfinished", "hashed"]
+
+
+@pytest.mark.parametrize("used", ["file", "s3://bucket/data"])
+def test_nothing_can_be_declared_after_the_end(tmp_path: Path, used: str) -> None:
+    (tmp_path / "file").touch()
+    made = Inputs(tmp_path, Redactor(), lambda: None)
+    made.close()
+    with pytest.raises(UsageError, match=r"the run has ended and cannot use .* any more"):
+        made.uses(used if ":" in used else tmp_path / used)
+    assert made.facts() == []
+
+
 # what is declared
 
 
@@ -179,7 +208,6 @@ def test_the_same_data_is_declared_once_and_again_when_it_is_other_data(tmp_path
     made = Inputs(tmp_path, Redactor(), lambda: None)
     made.uses(file)
     made.uses(str(file))
-    made.close(SECONDS)
     file.write_bytes(b"22")
     made.uses(os.fsencode(file))
     assert [found["bytes"] for found in made.facts()] == [1, 2]

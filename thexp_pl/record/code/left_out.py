@@ -48,6 +48,9 @@ class LeftOut:
             entry["bytes"] = size
         self._found.setdefault(path, entry)
 
+    def __contains__(self, path: bytes) -> bool:
+        return path in self._found
+
     def facts(self) -> dict[str, Any]:
         """Write them for the manifest.
 

@@ -16,7 +16,7 @@ from thexp_pl.globvars import thexp_home
 from thexp_pl.record.code import sift
 from thexp_pl.record.code.git import Git, GitError
 from thexp_pl.record.code.left_out import Bounds, LeftOut
-from thexp_pl.record.code.rules import unfit
+from thexp_pl.record.code.rules import is_source, unfit
 from thexp_pl.record.code.walk import MAX_ENTRIES, Walk, is_repository
 from thexp_pl.record.paths import code_store, root_mark
 
@@ -33,12 +33,15 @@ class Listing:
 
     Args:
         files: As seen from the project, sorted.
-        untracked: How many of them git does neither track nor ignore.
+        untracked: Those of them that git does neither track nor ignore.
+        missed: Sources that git does neither track nor ignore, and that are not kept all the same:
+            they are too large, or cannot be read.
         left_out: What is no part of it.
     """
 
     files: list[bytes]
-    untracked: int
+    untracked: set[bytes]
+    missed: set[bytes]
     left_out: LeftOut
 
 
@@ -84,7 +87,8 @@ def list_code(
     wanted = untracked.union(search.fit(running)) - tracked
     kept = sift.sizes(search.project, tracked, max_bytes, left_out)
     added = sift.few(sift.sizes(search.project, wanted, max_bytes, left_out), left_out)
-    return Listing(sorted({*kept, *added}), len(added & untracked), left_out)
+    missed = {path for path in untracked - added if is_source(path) and path in left_out}
+    return Listing(sorted({*kept, *added}), added & untracked, missed, left_out)
 
 
 @dataclass

@@ -65,6 +65,7 @@ def take_snapshot(
         if len(readable) == len(listing.files):
             raise
         listing.files = readable
+        listing.untracked.intersection_update(readable)
         tree, commit = store.add(top, listing.files, extras)
     return {
         "how": "git",
@@ -73,7 +74,7 @@ def take_snapshot(
         "project": placed(top, root),
         "entry": None if entry is None else os.fsdecode(entry),
         "files": len(listing.files) + len(extras),
-        "untracked": listing.untracked,
+        "untracked": len(listing.untracked),
         **listing.left_out.facts(),
     }
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from thexp_pl.record.paths import root_mark
+
 __all__ = [
     "ChangedError",
     "Digest",
@@ -40,7 +42,8 @@ class Digest(NamedTuple):
     Args:
         files: Their number.
         bytes: Their sizes together.
-        skipped: In a folder, how many entries are neither a file nor a folder, or link to nothing.
+        skipped: In a folder, how many entries are neither a file nor a folder, link to nothing or
+            to the folder itself or one that holds it, or are experiment roots.
         sha256: The hash in hexadecimal.
     """
 
@@ -102,7 +105,8 @@ def hash_folder(path: Path, is_stopped: Callable[[], bool]) -> Digest:
     """Hash the names and contents of all files in a folder and those in it.
 
     The hash is that of one line a file, ``<name from the folder>\\0<bytes>\\0<its SHA-256>\\n``, in
-    the order of the names' bytes. Symbolic links are followed, and no folder is read twice.
+    the order of the names' bytes. Symbolic links are followed, and no folder is read twice; a link
+    to the folder itself or to one that holds it is skipped, and so is an experiment root in it.
 
     Args:
         path: The folder.
@@ -142,6 +146,8 @@ class _Walk:
         self.skipped = 0
         self._top = top
         self._seen: dict[tuple[int, int], tuple[Path, Stamp]] = {}
+        real = Path(os.path.realpath(top))
+        self._holding = {stamp(folder.stat())[:2] for folder in (real, *real.parents)}
 
     def names(self) -> Iterator[bytes]:
         """Give the names as seen from the top in the order of their bytes."""
@@ -167,6 +173,10 @@ class _Walk:
     def _is_new(self, name: bytes) -> bool:
         folder = self._top / os.fsdecode(name)
         now = stamp(folder.stat())
+        # What comes up again from within would bring in its neighbours, such as the run's record.
+        if name and (now[:2] in self._holding or root_mark(folder).is_file()):
+            self.skipped += 1
+            return False
         return self._seen.setdefault(now[:2], (folder, now))[0] == folder
 
     def _listed(self, name: bytes) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from thexp_pl.errors import RecordError, near_miss
+from thexp_pl.errors import RecordError, UsageError, near_miss
 from thexp_pl.record.facts.hashing import (
     ChangedError,
     Stamp,
@@ -84,6 +84,7 @@ class Inputs:
         Raises:
             RecordError: There is no such file or folder, it is something else such as a pipe, or
                 there are 1,000 already.
+            UsageError: The run has ended.
         """
         named = os.fsdecode(path)
         if _URL.match(named):
@@ -109,11 +110,13 @@ class Inputs:
     def close(self, timeout: float = _CLOSE_SECONDS) -> None:
         """Wait for the hashes, then stop; what is not ready is ``unfinished``.
 
+        Nothing can be declared afterwards.
+
         Args:
             timeout: Seconds to wait at most.
 
         Raises:
-            Exception: What went wrong in the background.
+            Exception: What went wrong in the background, or that it could not begin; raised once.
         """
         thread = self._thread
         if thread is not None:
@@ -126,8 +129,9 @@ class Inputs:
                     self._news += 1
         if self._inputs:
             self._tell()
-        if self._fault is not None:
-            raise self._fault
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
 
     def _described(self, path: str, facts: os.stat_result) -> _Input:
         place = self._redactor.text(placed(path, self._root))
@@ -146,6 +150,11 @@ class Inputs:
 
     def _add(self, name: str, declared: Stamp | None, entry: _Input) -> None:
         with self._lock:
+            if self._is_closed:
+                raise UsageError(
+                    f"the run has ended and cannot use {shown(name)} any more: declare what it uses"
+                    " before its end"
+                )
             if (name, declared) in self._inputs:
                 return
             if len(self._inputs) >= _MAX_INPUTS:
@@ -157,7 +166,12 @@ class Inputs:
             self._news += 1
             if declared is not None:
                 self._waiting.append((Path(name), declared, entry))
-                self._start_thread()
+                try:
+                    self._start_thread()
+                except RuntimeError as error:  # the system has no more threads
+                    self._waiting.clear()
+                    entry.state = "unfinished"
+                    self._fault = error
         self._tell()
 
     def _tell(self) -> None:
@@ -169,8 +183,13 @@ class Inputs:
 
     def _start_thread(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._hash_all, name="thexp-inputs", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._hash_all, name="thexp-inputs", daemon=True)
+            self._thread = thread  # before it starts, as it may end at once
+            try:
+                thread.start()
+            except RuntimeError:
+                self._thread = None
+                raise
 
     def _hash_all(self) -> None:
         told = time.monotonic()

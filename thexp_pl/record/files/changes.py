@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import monotonic
 
 from thexp_pl.errors import RecordError, UsageError
 from thexp_pl.record.files.stamps import scan
 from thexp_pl.record.files.teller import Fault, Listener, Report
 from thexp_pl.record.files.watcher import Watcher
+from thexp_pl.record.files.worker import Worker
 
 __all__ = ["FileChanges"]
 
@@ -43,7 +44,8 @@ class FileChanges:
         self._fault = fault
         self._refused: Exception | None = None
         self._watcher = Watcher(report, self._take_fault)
-        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
+        self._deadline = 0.0
         self._held: set[str] = set()
         self._closed = False
 
@@ -88,45 +90,69 @@ class FileChanges:
         Raises:
             RuntimeError: The system has no more threads; `close` compares all the same.
         """
-        self._thread = threading.Thread(target=self._watcher.run, name="thexp-files", daemon=True)
-        self._thread.start()
+        self._worker = Worker()
+        self._worker.do(self._watcher.run)
+        self._worker.start()
 
     def close(self) -> None:
         """Report what was missed and what the files are like now, and follow them no more.
 
-        It is safe in a signal handler. Without `start`, and when closed before, nothing happens.
+        It is safe in a signal handler. Listeners are called in another thread, and all of them
+        together are waited for 10 s at most; the journal is told all the same. Without `start`, and
+        when closed before, nothing happens.
 
         Raises:
             Exception: See `fault`.
         """
-        if self._thread is None or self._closed or os.getpid() != self._pid:
+        worker = self._worker
+        if worker is None or self._closed or os.getpid() != self._pid:
             return
         self._closed = True
+        self._deadline = monotonic() + _MAX_WAIT_SECONDS
         self._watcher.stop()
-        self._watcher.finish(listening=self._has_ended(self._thread))
+        # Where a listener closes, that is its thread's last deed.
+        is_hanging = worker.is_free and not self._has_returned(worker)
+        self._watcher.finish(_never if is_hanging else self._call)
+        worker.end()
         if self._refused is not None:
             raise self._refused
 
-    def _has_ended(self, thread: threading.Thread) -> bool:
-        if thread is threading.current_thread() or not thread.is_alive():
-            return True  # a listener that closes is the thread's last deed
+    def _call(self, listeners: Callable[[], None]) -> None:
+        worker = self._worker
+        if worker is None or not worker.is_free:
+            worker = Worker()
+            try:
+                worker.start()
+            except RuntimeError as error:  # the system has no more threads
+                self._take_fault(error)
+                return
+        worker.do(listeners)
+        worker.end()
+        self._has_returned(worker)
+
+    def _has_returned(self, worker: Worker) -> bool:
         # One that hangs in a listener, or waits for a lock that the code under a signal handler
         # holds, does not keep the run from ending.
-        thread.join(_MAX_WAIT_SECONDS)
-        if thread.is_alive():
-            self._take_fault(
-                RecordError(
-                    "a listener of file changes has not returned for"
-                    f" {_MAX_WAIT_SECONDS:.0f} s: the run ends without it; make it faster"
-                )
+        if worker.wait(self._deadline - monotonic()):
+            return True
+        self._watcher.give_up(worker.ident)
+        self._take_fault(
+            RecordError(
+                "a listener of file changes has not returned for"
+                f" {_MAX_WAIT_SECONDS:g} s: the run ends without it; make it faster"
             )
-        return not thread.is_alive()
+        )
+        return False
 
     def _take_fault(self, error: Exception) -> None:
         try:
             self._fault(error)
         except Exception as refused:  # noqa: BLE001 - `close` raises it where somebody sees it
             self._refused = self._refused or refused
+
+
+def _never(listeners: Callable[[], None]) -> None:
+    """Call none, as one hangs already."""
 
 
 def _checked(suffixes: Iterable[str]) -> tuple[str, ...]:

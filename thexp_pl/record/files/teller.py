@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -35,6 +36,8 @@ class Teller:
         self._listeners: list[tuple[Listener, tuple[str, ...]]] = []
         self._untold: deque[Change] = deque()
         self._left = MAX_CHANGES
+        self._calls: deque[Change] | None = None  # at the end, until listeners are called
+        self._given_up: int | None = None
 
     @property
     def is_full(self) -> bool:
@@ -89,17 +92,33 @@ class Teller:
             event, facts = self._line(change)
             if event in ("deleted", "moved") or (event and not last):
                 self._report(event, facts)
-            self._call_listeners(change)
+            if self._calls is None:
+                self._call_listeners(change)
+            else:
+                self._calls.append(change)
 
-    def renew(self, *, listening: bool) -> None:
-        """Tell of as many changes again, as the run is at its end.
+    def renew(self) -> None:
+        """Tell of as many changes again, as the run is at its end; listeners are kept waiting."""
+        self._left = MAX_CHANGES
+        self._calls = deque()
+
+    def call_listeners(self) -> None:
+        """Tell the listeners what they were kept waiting for."""
+        while self._calls:
+            self._call_listeners(self._calls.popleft())
+
+    @property
+    def keeps_waiting(self) -> bool:
+        """Whether there is something that listeners were not told."""
+        return bool(self._listeners and self._calls)
+
+    def give_up(self, thread: int | None) -> None:
+        """Do without a thread that hangs in a listener: it ends when the listener returns.
 
         Args:
-            listening: Whether listeners are still called.
+            thread: Its number.
         """
-        self._left = MAX_CHANGES
-        if not listening:
-            self._listeners.clear()
+        self._given_up = thread
 
     def tell_final(self, event: str, path: str, stamp: Stamp, content: Mapping[str, Any]) -> None:
         """Write what a file is like at the end to the journal.
@@ -154,6 +173,8 @@ class Teller:
             self._fault(RecordError("a listener of file changes cannot end the program: raise"))
         except Exception as error:  # noqa: BLE001 - others are told all the same
             self._fault(error)
+        if threading.get_ident() == self._given_up:
+            raise SystemExit  # the run has ended without this thread
 
 
 def _size_and_time(stamp: Stamp | None) -> dict[str, Any]:

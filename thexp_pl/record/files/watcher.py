@@ -69,7 +69,7 @@ class Watcher:
         self._tasks.put(self._tick)  # it may be waiting for something to do
 
     def run(self) -> None:
-        """Follow the files until `stop`; it is called once, in a thread of its own."""
+        """Follow the files until `stop`; it is called once, in the thread of a worker."""
         while not self._stopped:
             try:
                 task = self._tasks.get(timeout=self._patience())
@@ -80,19 +80,29 @@ class Watcher:
                 self._try(self._care)
                 self._try(self._tick)
 
-    def finish(self, *, listening: bool) -> None:
+    def give_up(self, thread: int | None) -> None:
+        """Do without a thread that hangs in a listener.
+
+        Args:
+            thread: Its number.
+        """
+        self._teller.give_up(thread)
+
+    def finish(self, call: Callable[[Callable[[], None]], None]) -> None:
         """Tell of what was missed, and what each file is like at the end.
 
         Args:
-            listening: Whether listeners can be called.
+            call: Carries out what calls listeners, as far as they return.
         """
         self._stopped = True
-        self._teller.renew(listening=listening)
+        self._teller.renew()
         self._try(self._eyes.close)
         with contextlib.suppress(Empty):
             while True:
                 self._try(self._tasks.get_nowait())
         self._try(self._compare_last)
+        if self._teller.keeps_waiting:
+            call(self._teller.call_listeners)
         self._try(partial(write_final, self._known, self._teller))
 
     def _patience(self) -> float | None:

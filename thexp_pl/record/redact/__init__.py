@@ -6,6 +6,9 @@ the name of an exception (``KeyError``), a number under a key or token that is a
 (``max_tokens=512``, ``d_key=64``), an ordinary word under one that nothing marks as an access
 (``sort_key=val_loss``, ``pad_token=<pad>``, but not ``api_key=letmein``), and the shell's ``PWD``.
 
+A cookie, a session's id, ``creds``, ``bearer``, a DSN, a connection string and a webhook's URL are
+secrets where they are texts of 6 characters or more that are no ordinary words.
+
 Some secrets show by their shape, under any name and in any text: access tokens such as
 ``ghp_...``, private keys in PEM, passwords and signatures in URLs, headers such as ``Bearer ...``.
 And what was found once is known, and found again wherever it turns up.

@@ -12,12 +12,12 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from thexp_pl.record.redact.secret_names import ACCESS, REDACTED, is_secret_name
+from thexp_pl.record.redact.inner import SCHEMES
+from thexp_pl.record.redact.secret_names import ACCESS, MARKS, REDACTED, is_secret_name
 
 __all__ = ["BARE_NAMES", "Assignment", "without_assignments"]
 
-_MARKS = ("key", "token", "pwd", "pass", "secret", "credential", "authorization")
-_HINT = re.compile("|".join(_MARKS), re.IGNORECASE)
+_HINT = re.compile("|".join(MARKS), re.IGNORECASE)
 _MAX_NAME = 100
 _MAX_VALUE = 600
 _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
@@ -38,8 +38,9 @@ _INSIDE = {
 }
 _VALUE = r"(?:\$\{[^\s{}]{1,200}\}|[^\s\"',;&})\]]{1,200})"
 _BARE = re.compile(_VALUE)
-_OF_HEADER = re.compile(
-    rf"(?:(?:bearer|basic|token|digest|apikey|aws4-hmac-sha256)[ \t]+)?{_VALUE}", re.IGNORECASE
+_OF_HEADER = re.compile(rf"(?:(?:{SCHEMES})[ \t]+)?{_VALUE}", re.IGNORECASE)
+_OF_COOKIES = re.compile(
+    rf"{_VALUE}(?:;[ \t]{{0,9}}[\w.-]{{1,60}}(?:={_VALUE}|(?=;|\s|\Z))){{0,30}}"
 )
 _BARE_REST = re.compile(r"[^\s\"',;&})\]]*")
 _NO_MORE = re.compile(r"[ \t\r]*(?:\n|\Z)")
@@ -78,20 +79,20 @@ class Assignment(NamedTuple):
 
 
 def without_assignments(
-    text: str, is_secret: Callable[[Assignment], bool], learn: Callable[[str], None]
+    text: str, is_secret: Callable[[Assignment], bool], learn: Callable[[str, str], None]
 ) -> str:
     """Replace the values of assignments in a text; quotes stay.
 
     Args:
         text: Any text.
         is_secret: Says which; only those are asked about whose name may be a secret's.
-        learn: Told the values; of a list or a dict, the texts in it.
+        learn: Told the values and their names; of a list or a dict, the texts in it.
 
     Returns:
         The text without them.
     """
     lowered = text.lower()
-    if not any(mark in lowered for mark in _MARKS):
+    if not any(mark in lowered for mark in MARKS):
         return text
     reader = _Reader(text)
     pieces, done, seen = [], 0, 0
@@ -102,7 +103,7 @@ def without_assignments(
         found = reader.assignment(start, seen)
         if found is not None and is_secret(found):
             end = reader.whole_end(found)
-            _teach(text[found.start : end], found.quotes, learn)
+            _teach(text[found.start : end], found, learn)
             pieces += [text[done : found.start], _replacement(found)]
             done = seen = end
     return "".join([*pieces, text[done:]])
@@ -113,15 +114,21 @@ def _replacement(found: Assignment) -> str:
     return f"{quotes}{REDACTED}{quotes}"
 
 
-def _teach(value: str, quotes: str, learn: Callable[[str], None]) -> None:
-    texts = [value.removeprefix(quotes).removesuffix(quotes)]
+def _teach(value: str, found: Assignment, learn: Callable[[str, str], None]) -> None:
+    texts = [value.removeprefix(found.quotes).removesuffix(found.quotes)]
     if value[:1] in _BRACKETS:
         texts = [item[2] for item in _QUOTED.finditer(value)] or [value[1:-1]]
     for text in texts:
-        learn(text)
+        learn(text, found.name)
         if "\\" in text:
             with contextlib.suppress(ValueError):
-                learn(str(json.loads(f'"{text}"')))
+                learn(str(json.loads(f'"{text}"')), found.name)
+
+
+def _bare(name: str) -> re.Pattern[str]:
+    if "cookie" in name:
+        return _OF_COOKIES
+    return _OF_HEADER if "auth" in name else _BARE
 
 
 class _Reader:
@@ -173,7 +180,7 @@ class _Reader:
             stop = end - len(quotes) if text.endswith(quotes, start + 1, end) else end
             value = text[start + len(quotes) : min(stop, start + len(quotes) + _MAX_VALUE)]
             return Assignment(name, before, shown, value, start, end, quotes)
-        bare = (_OF_HEADER if "auth" in name.lower() else _BARE).match(text, start)
+        bare = _bare(name.lower()).match(text, start)
         end = self._group_end(start) if text[start : start + 1] in _BRACKETS else 0
         end = end or (bare.end() if bare else 0)
         if not end:

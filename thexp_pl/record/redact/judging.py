@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from thexp_pl.record.redact.assignments import BARE_NAMES, Assignment
-from thexp_pl.record.redact.known import is_ordinary
+from thexp_pl.record.redact.ordinary import is_ordinary
 from thexp_pl.record.redact.secret_names import REDACTED, is_secret_name
 
 __all__ = ["is_secret_in_code", "is_secret_setting"]

@@ -6,15 +6,14 @@ import json
 import re
 from typing import NamedTuple
 
-from thexp_pl.record.redact.secret_names import REDACTED
+from thexp_pl.record.redact.inner import inner_secrets
+from thexp_pl.record.redact.ordinary import REDACTED, is_ordinary
 
-__all__ = ["KnownValues", "is_ordinary"]
+__all__ = ["KnownValues"]
 
 _MIN_VALUE = 8  # shorter ones would be found in half of all texts
 _MIN_LINE = 16  # of a value of several lines, such as a key in PEM
-_MAX_WORD = 15
 _MAX_ENCODED = 300
-_BORDER = re.compile(r"[_/.]+|(?<=[a-z])(?=[A-Z])")
 _IN_SHELL = "'\"'\"'"  # what shlex.quote makes of a quote
 
 
@@ -41,15 +40,17 @@ class KnownValues:
     def __len__(self) -> int:
         return len(self._values)
 
-    def add(self, value: str) -> None:
-        """Remember a value, and each of its lines, unless it is short or an ordinary word.
+    def add(self, value: str, name: str = "") -> None:
+        """Remember a value, its lines and what is in it, unless it is short or an ordinary word.
 
         Args:
             value: The value.
+            name: What it goes by.
         """
         whole = value.strip()
         lines = [line.strip() for line in whole.splitlines()] if "\n" in whole else []
-        for part in (whole, *(line for line in lines if len(line) >= _MIN_LINE)):
+        lines = [line for line in lines if len(line) >= _MIN_LINE]
+        for part in (whole, *lines, *inner_secrets(whole, name)):
             if len(part) >= _MIN_VALUE and not is_ordinary(part):
                 self._values.setdefault(part, _forms(part))
 
@@ -82,23 +83,6 @@ class KnownValues:
             if forms.encoded is not None:
                 text = forms.encoded.sub(REDACTED, text)
         return text
-
-
-def is_ordinary(value: str) -> bool:
-    """Say whether a value is made of words, which are found where they are no secret.
-
-    Args:
-        value: The value.
-
-    Returns:
-        Whether it is, holds no letter and no digit at all, or was redacted before.
-    """
-    words = [word for word in _BORDER.split(value) if word]
-    letters = sum(map(len, words))
-    if REDACTED in value or not any(map(str.isalnum, value)):
-        return True
-    is_made_of_words = all(word.isalpha() and len(word) <= _MAX_WORD for word in words)
-    return is_made_of_words and letters >= 3 * len(words)  # `XkQzPwRtYu` is none
 
 
 def _forms(value: str) -> _Forms:

@@ -147,10 +147,10 @@ class Redactor:
         self._variables = found
 
     def _learn_variable(self, name: str, value: str) -> None:
-        without_urls(value, self._learn)
+        self._cleaned(value, is_secret_in_code)  # such as a password in a URL, a token in a header
         if not is_secret_name(name, value) or _is_path(value):
             return  # a key's file is no secret, and its folder would be found in every path
-        self._learn(value)
+        self._learn(value, name)
         if value.lstrip().startswith("{"):
             with contextlib.suppress(ValueError, RecursionError):
                 self._tree(json.loads(value))
@@ -161,21 +161,25 @@ class Redactor:
         result = redact()
         return result if len(self._known) == known else redact()
 
-    def _arguments(self, arguments: Sequence[str]) -> list[str]:
-        result: list[str] = []
+    def _arguments(self, arguments: Sequence[Any]) -> list[Any]:
+        result: list[Any] = []
         flag = ""  # one whose value may follow
         for argument in arguments:
-            if flag and not argument.startswith("--") and is_secret_name(flag, argument):
-                self._learn(argument)
-                result.append(REDACTED)
+            is_flag = isinstance(argument, str) and argument.startswith("--")
+            if flag and not is_flag and is_secret_name(flag, argument):
+                result.append(self._entry(flag, argument))
                 flag = flag if _PLURAL.search(flag) else ""
+                continue
+            if not isinstance(argument, str):
+                result.append(self._tree(argument))
+                flag = ""
                 continue
             name, sign, value = argument.partition("=")
             is_text = re.search(r"\s|://", name) or (name[:1] != "-" and _SEVERAL.search(value))
             is_secret = not is_text and is_secret_name(name, value)
             flag = name if is_secret and not sign and name.startswith("-") else ""
             if is_secret and sign:
-                self._learn(value)
+                self._learn_within(value, name)
                 result.append(f"{name}={REDACTED}")
             else:
                 result.append(self._setting(argument))
@@ -190,15 +194,19 @@ class Redactor:
                 result[shown] = self._entry(str(name), item)
             return result
         if isinstance(value, list):
-            return [self._tree(item) for item in value]
+            return self._arguments(value)  # of a program, perhaps
         return self._setting(value) if isinstance(value, str) else value
 
     def _entry(self, name: str, value: Any) -> Any:
         if value in ("", [], {}) or not is_secret_name(name, value):
             return self._tree(value)
         for leaf in _leaves(value):
-            self._learn(leaf)
+            self._learn_within(leaf, name)
         return REDACTED
+
+    def _learn_within(self, value: str, name: str) -> None:
+        self._setting(value)  # first, as what is known is not looked into
+        self._learn(value, name)
 
     def _setting(self, text: str) -> str:
         return self._cleaned(text, is_secret_setting)
@@ -214,15 +222,15 @@ class Redactor:
                 return text
         return self._known.without(text)
 
-    def _learn(self, value: str) -> None:
+    def _learn(self, value: str, name: str = "") -> None:
         known = len(self._known)
-        self._known.add(value)
+        self._known.add(value, name)
         if len(self._known) != known:
             self._names.clear()
 
-    def _learn_a_little(self, value: str) -> None:
+    def _learn_a_little(self, value: str, name: str = "") -> None:
         if len(self._known) < _MAX_LEARNT:
-            self._learn(value)
+            self._learn(value, name)
 
 
 def _is_path(value: str) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["ACCESS", "REDACTED", "is_secret_name"]
+from thexp_pl.record.redact.ordinary import REDACTED, is_ordinary
 
-REDACTED = "<redacted>"
+__all__ = ["ACCESS", "MARKS", "REDACTED", "is_secret_name"]
+
 ACCESS = frozenset(
     [
         *("access", "account", "api", "app", "auth", "aws", "azure", "bearer", "bot", "client"),
@@ -16,10 +17,20 @@ ACCESS = frozenset(
         *("service", "session", "signing", "slack", "ssh", "storage", "user", "wandb", "webhook"),
     ]
 )
-_HINT = re.compile("key|token|pwd|pass|secret|credential|authorization", re.IGNORECASE)
-_ALWAYS = re.compile(
-    r"passw(or)?d|passphrase|secret(?!ar[iy])|credential|(?<![a-z])authorization$", re.IGNORECASE
+MARKS = (
+    *("key", "token", "pwd", "pass", "secret", "credential", "authorization"),
+    *("cookie", "creds", "bearer", "session", "dsn", "conn", "webhook"),
 )
+_HINT = re.compile("|".join(MARKS), re.IGNORECASE)
+_ALWAYS = re.compile(
+    r"passw(or)?d|pass[_-]?phrase|secret(?!ar[iy])|credential|(?<![a-z])authorization$",
+    re.IGNORECASE,
+)
+# Secrets where they are texts that are no words: `cookie=oatmeal` and `session_id=3` are none.
+_OF_TEXTS = re.compile(
+    r"(?:.*_)?(?:cookies?|creds|bearer|session_?id|dsn|conn(?:ection)?_str(?:ing)?|webhook_url)"
+)
+_MIN_TEXT = 6
 # `monkey` ends in key too: only these words make one with it
 _KEY_WORD = re.compile(rf"(.*(token|pwd)|({'|'.join(sorted(ACCESS))}|my|pass)?key)s?")
 _PASS = re.compile(r"[a-z0-9][_-]pass$", re.IGNORECASE)  # DB_PASS
@@ -64,22 +75,48 @@ def is_secret_name(name: str, value: object = "") -> bool:
     (False, True)
     >>> is_secret_name("sort_key", "val_loss"), is_secret_name("api_key", "val_loss")
     (False, True)
+    >>> is_secret_name("session_id", 3), is_secret_name("session_id", "k3f9-a81x")
+    (False, True)
     """
     if _HINT.search(name) is None:
         return False
     words = [word.lower() for word in _WORD_BORDER.split(name) if word]
     is_always = _ALWAYS.search(name) is not None
+    if _OF_TEXTS.fullmatch("_".join(words)) and not is_always:
+        return not _is_code(value) and _holds_a_secret_text(value)
     if not is_always and not _PASS.search(name) and not any(map(_KEY_WORD.fullmatch, words)):
         return False
     text = str(value).strip("\"'")
-    is_code = text.startswith("lambda") or _PLACEHOLDER.fullmatch(text) is not None
-    if name.endswith(_EXCEPTIONS) or name in _FOLDERS or is_code or text.lower() in _NOTHING:
+    if name.endswith(_EXCEPTIONS) or name in _FOLDERS or _is_code(text) or text.lower() in _NOTHING:
         return False
     if is_always:
         return True
     if _NUMBER.fullmatch(text) and not _MEASURES.isdisjoint(words):
         return False
     return not ACCESS.isdisjoint(words) or not _is_cleared(name, text, value)
+
+
+def _is_code(value: object) -> bool:
+    text = str(value).strip("\"'")
+    return text.startswith("lambda") or _PLACEHOLDER.fullmatch(text) is not None
+
+
+def _holds_a_secret_text(value: object) -> bool:
+    if value == "":  # it is not known yet
+        return True
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return any(item != "" and _holds_a_secret_text(item) for item in value)
+    text = value.strip("\"'") if isinstance(value, str) else ""
+    if text[:1] in ("[", "{", "(") and len(text) <= _MAX_GROUP:
+        return any(map(_is_secret_text, _BETWEEN.split(text)))
+    return _is_secret_text(text)
+
+
+def _is_secret_text(text: str) -> bool:
+    is_number = _NUMBER.fullmatch(text) is not None
+    return len(text) >= _MIN_TEXT and not is_number and not is_ordinary(text)
 
 
 def _is_cleared(name: str, text: str, value: object) -> bool:
