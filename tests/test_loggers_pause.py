@@ -156,6 +156,22 @@ def test_a_run_that_pauses_lets_go_and_goes_on(tmp_path: Path) -> None:
     }
 
 
+def test_what_leaves_a_with_block_after_a_pause_is_how_the_run_ended(tmp_path: Path) -> None:
+    def fail_late() -> None:
+        with Experiment(tmp_path, "a") as exp:
+            exp.pause()
+            raise ValueError("late")
+
+    with pytest.raises(ValueError, match="late"):
+        fail_late()
+    (run,) = ExperimentViewer(roots=[tmp_path]).runs()
+    assert (run.status, run.cause and run.cause["message"]) == ("failed", "late")
+    with Experiment(tmp_path, "b") as exp:
+        exp.pause()
+    assert not exp.is_open
+    assert json.loads(exp.paths.manifest.read_text())["status"] == "finished"
+
+
 def test_a_root_that_is_a_url_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"is a URL, and a record is made of local files"):
         RunLogger("s3://bucket/runs", "a")

@@ -180,6 +180,11 @@ class Experiment(Recording):
         """
         if status not in ENDED:
             raise UsageError(f"no status {status!r}: a run ends as one of {', '.join(ENDED)}")
+        if self._is_paused:
+            if status == "finished":  # as is written already
+                self._is_paused = False
+            else:
+                self._wake()
         if self._writer is None or not self.running:
             return
         # A signal may come in the midst of the end, and its handler end the run once more: the
@@ -207,7 +212,7 @@ class Experiment(Recording):
         ending.forget(self)
 
     def _let_go(self, writer: RunWriter) -> None:
-        """Do what may take long, once it is written how the run ended."""
+        """Do what may take long, after the end is written."""
         try:
             if self._companions is not None:
                 self._companions.stop_console()
@@ -218,7 +223,6 @@ class Experiment(Recording):
                 self._companions.stop()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give what another process needs to go on with the run."""
         self._wake()
         return {
             "given": (self.root, self.name, self._options, self._redactor),
@@ -241,9 +245,8 @@ class Experiment(Recording):
     def pause(self) -> None:
         """End the run as finished, unless it goes on: what is recorded later opens it again.
 
-        A training does so when it is through: what fails later in the script is none of its
-        failures, and its threads and files are let go. In a process that only goes on with the run,
-        what waits is brought to the disk.
+        A training does so when it is through: what fails later in the script is not its failure. In
+        a process that only goes on with the run, what waits is brought to the disk.
         """
         if not self._is_owner:
             self.flush()
@@ -273,6 +276,7 @@ class Experiment(Recording):
         Args:
             deed: Called once, while the run still records; its faults are the recorder's.
         """
+        self._wake()
         self._last_deeds.append(deed)
 
     def __enter__(self) -> Experiment:
