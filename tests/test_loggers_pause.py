@@ -129,26 +129,25 @@ def test_a_run_that_pauses_lets_go_and_goes_on(tmp_path: Path) -> None:
     def left() -> tuple[int, int]:
         return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
 
-    with Experiment(tmp_path, "warm") as exp:
-        exp.hold_exp_part("part", [".txt"])
-    before = left()
+    seen = []
     exp = Experiment(tmp_path, "a")
     exp.start_exp()
     part = exp.hold_exp_part("part", [".txt"])
     (part / "a.txt").write_text("1")
-    for step in range(3):
+    for step in range(10):
         exp.log_metrics(step, 0, {"loss": 1.0})
         exp.pause()
         manifest = json.loads(exp.paths.manifest.read_text())
         assert (manifest["status"], manifest["metrics"]["loss"]["count"]) == ("finished", step + 1)
-        assert all(now <= then for now, then in zip(left(), before, strict=True))
+        seen.append(left())
+    assert max(seen[5:]) <= max(seen[:5])  # not one more with each time that it goes on
     assert exp.is_open
     exp.params = {"lr": 1}
     assert json.loads(exp.paths.manifest.read_text())["status"] == "running"
     (part / "b.txt").write_text("2")
     exp.end_exp()
     assert not exp.is_open
-    (info,) = (run.to_dict() for run in ExperimentViewer(roots=[tmp_path]).runs()[1:])
+    (info,) = (run.to_dict() for run in ExperimentViewer(roots=[tmp_path]).runs())
     assert (info["status"], info["params"]) == ("finished", {"lr": 1})
     assert set(ExperimentViewer(roots=[tmp_path]).backtracking(".txt")[exp.key]) == {
         "part/a.txt",

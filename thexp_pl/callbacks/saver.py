@@ -54,7 +54,8 @@ class SaverCallback(Hookable, Checkpoint):
         self.saver: Saver | None = None
         self._logger: RunLogger | None = None
         self._saved_epoch = 0
-        self._last_path = ""
+        # Lightning reads it for ``ckpt_path="best"``, and sets it after a spawned training
+        self.best_model_path = ""
         self._tolerant = Tolerant("the training")
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -89,18 +90,13 @@ class SaverCallback(Hookable, Checkpoint):
             save = partial(self.saver.save_model, replacement=True)
             self._tolerant(self._save, save, trainer, state)
 
-    @property
-    def best_model_path(self) -> str:
-        """The checkpoint saved last, which Lightning takes for ``ckpt_path="best"``; or empty."""
-        return self._last_path
-
     def _save_checkpoint(self, trainer: pl.Trainer) -> None:
         self._saved_epoch = completed_epochs(trainer)
         # Here, and on all ranks: a fault in what others put into the checkpoint is none of ours.
         state = full_state(trainer)
         if self.saver is not None:
             path = self._tolerant(self._save, self.saver.save_checkpoint, trainer, state)
-            self._last_path = self._last_path if path is None else str(path)
+            self.best_model_path = self.best_model_path if path is None else str(path)
 
     def _save(self, save: Callable[..., Path], trainer: pl.Trainer, state: dict[str, Any]) -> Path:
         path = save(

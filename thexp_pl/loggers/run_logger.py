@@ -136,7 +136,9 @@ class RunLogger(Logger):
         Raises:
             UsageError: It is none of these.
         """
-        self.experiment.params = {**self.experiment.params, **plain_hyperparameters(params)}
+        plain = plain_hyperparameters(params)
+        if self._is_open():
+            self.experiment.params = {**self.experiment.params, **plain}
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

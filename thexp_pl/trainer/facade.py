@@ -224,7 +224,8 @@ class Trainer(TrainerCheckpoints):
         lightning, module, loader = self.lightning_trainer, self.module, self.train_dataloader
         if not lightning.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
             lightning.fit_loop.max_epochs = self._epochs()
-        self.experiment.params = self.params.settings()
+        if self.experiment.is_open:  # else the first value that is logged is one warning
+            self.experiment.params = self.params.settings()
         try:
             with quiet_lightning():
                 lightning.fit(module, train_dataloaders=loader)
