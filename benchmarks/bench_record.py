@@ -22,8 +22,8 @@ from thexp_pl.callbacks import MeterCallback
 from thexp_pl.record.code import take_snapshot
 
 FILES = 2_000
-WARM_UP = 20
-STEPS = 200
+WARM_UP = 100  # with the first values that are logged, which import what writes them
+STEPS = 400
 DEPTHS = (1, 10, 50)  # layers that stay in the processor's cache
 PLAIN = "pl.Trainer.fit of one batch"
 RECORDED = "the same, recorded"
