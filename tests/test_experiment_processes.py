@@ -65,6 +65,22 @@ def test_a_process_goes_on_with_the_run_and_the_first_one_ends_it(
     assert list(ExperimentViewer(roots=[tmp_path]).backtracking("a.ckpt")) == [exp.key]
 
 
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_a_run_that_paused_goes_on_in_another_process(tmp_path: Path, method: str) -> None:
+    exp = Experiment(tmp_path, "a")
+    exp.start_exp()
+    exp.pause()
+    exp.paths.end_mark("failed").touch()  # left by an end on a full disk
+    exp.go_on()
+    child = multiprocessing.get_context(method).Process(target=train, args=(exp,))
+    child.start()
+    child.join()
+    assert info_of(tmp_path)["status"] == "running"
+    exp.end_exp()
+    info = info_of(tmp_path)
+    assert (info["status"], info["metrics"]["loss"]["count"]) == ("finished", 3)
+
+
 def test_what_a_spawned_process_raised_is_the_cause(tmp_path: Path) -> None:
     exp = Experiment(tmp_path, "a")
     exp.start_exp()

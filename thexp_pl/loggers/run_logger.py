@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
@@ -13,6 +14,7 @@ from lightning_fabric.loggers.logger import rank_zero_experiment
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
+from thexp_pl.errors import UsageError
 from thexp_pl.loggers.handle import RunHandle
 from thexp_pl.loggers.hyperparameters import plain_hyperparameters
 from thexp_pl.loggers.launching import launching_trainer
@@ -274,7 +276,8 @@ def _recorders(trainer: pl.Trainer) -> list[RunLogger]:
 
 def _begin(logger: RunLogger) -> None:
     if is_rank_zero():
-        logger._run.open()
+        with contextlib.suppress(UsageError):  # it has ended
+            logger._run.open().go_on()  # a pause ends before the processes are made
 
 
 def _before_fork() -> None:

@@ -138,11 +138,12 @@ class Experiment(Recording):
         """Record in this process too what another one has started and has forked or pickled.
 
         The other process has to wait meanwhile, as the parent of a spawned training does; it ends
-        the run. Where this process records the run already, nothing happens.
+        the run. Where this process records the run, only a pause ends.
 
         Raises:
             UsageError: The run was not started, or has ended.
         """
+        self._wake()
         if not self._started or self._ended:
             raise self.refusal("run can be gone on with")
         if os.getpid() != self._pid:
@@ -187,8 +188,8 @@ class Experiment(Recording):
                 self._wake()
         if self._writer is None or not self.running:
             return
-        # A signal may come in the midst of the end, and its handler end the run once more: the
-        # first says how it ended, and what was done is not done again.
+        # A signal's handler may end the run once more in the midst of this: the first says how it
+        # ended, and what was done is not done again; what may take long comes last.
         self._end = self._end or (status, exception, signal_name)
         with self._tolerant.postponed():
             while self._last_deeds:
@@ -212,7 +213,6 @@ class Experiment(Recording):
         ending.forget(self)
 
     def _let_go(self, writer: RunWriter) -> None:
-        """Do what may take long, after the end is written."""
         try:
             if self._companions is not None:
                 self._companions.stop_console()

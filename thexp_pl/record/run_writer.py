@@ -26,6 +26,7 @@ from thexp_pl.record.manifest import (
 from thexp_pl.record.metrics import MetricsWriter, read_metrics
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
+from thexp_pl.record.status import ENDED
 from thexp_pl.record.summary import MetricsSummary
 
 __all__ = ["RunWriter", "write_traceback"]
@@ -203,6 +204,8 @@ class RunWriter:
         Raises:
             OSError: It cannot be written.
         """
+        for status in ENDED:
+            self._paths.end_mark(status).unlink(missing_ok=True)
         self.update({"status": "running", "end": None, "seconds": None, "cause": None})
 
     def leave(self, exception: BaseException | None, signal_name: str | None) -> None:
