@@ -213,3 +213,18 @@ def test_a_terminal_that_closes_interrupts_the_run(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGHUP
     info = info_of(tmp_path)
     assert (info["status"], info["cause"]) == ("interrupted", {"signal": "SIGHUP"})
+
+
+def test_a_forked_worker_that_is_ended_at_once_ends(tmp_path: Path) -> None:
+    # with a signal lost, a pool that ends its workers would wait for ever
+    with Experiment(tmp_path, "a"):
+        for _ in range(200):
+            child = os.fork()
+            if child == 0:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(20)
+                while True:
+                    signal.pause()
+            os.kill(child, signal.SIGTERM)
+            assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGTERM
+    assert info_of(tmp_path)["status"] == "finished"

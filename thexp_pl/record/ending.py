@@ -1,7 +1,7 @@
 """Lets open runs end by themselves: at the interpreter's exit, at an exception, at a signal.
 
 One hook of each kind serves all runs of the process, and what was there before it still happens.
-A forked child has the hooks too: it is the run that knows its own process and does nothing there.
+A forked child has none of them until it goes on with a run.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _previous_handlers: dict[int, Any] = {}
 _signal_name: str | None = None
 _worker_pid: int | None = None
 _last_value: BaseException | None = None  # what Python had printed before the first run
+_forking = threading.local()  # its `mask`: of the signals, before the thread forked
 
 
 def watch(run: OpenRun) -> None:
@@ -181,3 +182,22 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         finally:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+
+def _hold_signals() -> None:
+    # Python forgets, in a child, the signals that came to it before its first instruction, where a
+    # handler written in Python was to take them: a pool that ends such a worker waits for ever.
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS if _previous_handlers else ())
+
+
+def _take_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _forget_all() -> None:
+    _open.clear()
+    _uninstall()
+    _take_signals()
+
+
+os.register_at_fork(before=_hold_signals, after_in_parent=_take_signals, after_in_child=_forget_all)
