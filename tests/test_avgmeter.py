@@ -505,3 +505,29 @@ def test_a_tensor_that_cannot_be_averaged_is_kept_and_spoils_no_other(together):
 def test_a_key_that_is_no_name_was_never_counted(name):
     with pytest.raises(MeterNameError, match="holds nothing yet"):
         AvgMeter()[name]
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(1e-6, 1e6) | st.floats(-1e6, -1e-6),
+            st.sampled_from([1, 3, 0.1]),
+            st.booleans(),
+        ),
+        max_size=40,
+    )
+)
+def test_when_it_is_read_or_saved_changes_no_bit_of_what_comes_after(recorded):
+    unread, read = AvgMeter(), AvgMeter()
+    for number, weight, is_read in recorded * 10:
+        for average in (unread, read):
+            far = torch.tensor(number)
+            average.update({"near": number, "far": far, "wide": far.double() / 3}, weight)
+        if is_read:
+            assert "near" in repr(read)
+            saved = read.state_dict()
+            read = AvgMeter()
+            read.load_state_dict(saved)
+    assert same(read.state_dict(), unread.state_dict())
+    assert same(read.means(), unread.means())

@@ -225,7 +225,7 @@ class AvgMeter(Meter):
             return last
         infinite = running.positive + running.negative
         odd = [f"{n} {word}" for n, word in ((running.nan, "nan"), (infinite, "inf")) if n]
-        if running.weight or not odd:
+        if running.weight or running.far_weight[0] or not odd:
             odd.insert(0, text_of(name, running.finite_mean, self._formats))
         return f"{last}({', '.join(odd)})"
 

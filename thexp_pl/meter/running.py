@@ -20,8 +20,10 @@ class Running:
         column: Where in that row it is.
         count: How many numbers were seen.
         integral: Whether all of them were Python ints, which print without a mean.
-        total: The weighted sum of the finite numbers.
+        total: The weighted sum of the finite numbers that were known on the host.
         weight: The sum of their weights.
+        far_total: The weighted sum of those that lay on devices, and its rounding error.
+        far_weight: The sum of their weights, and its rounding error.
         nan: How many were NaN.
         positive: How many were inf.
         negative: How many were -inf.
@@ -33,6 +35,8 @@ class Running:
     integral: bool = True
     total: float = 0.0
     weight: float = 0.0
+    far_total: tuple[float, float] = (0.0, 0.0)
+    far_weight: tuple[float, float] = (0.0, 0.0)
     nan: int = 0
     positive: int = 0
     negative: int = 0
@@ -66,14 +70,14 @@ class Running:
         self.count += 1
         self.integral = False
 
-    def add_sums(self, sums: list[float]) -> None:
+    def add_sums(self, sums: list[tuple[float, float]]) -> None:
         """Add what a device summed: total, weight, and the counts of NaN, inf and -inf."""
         total, weight, *counts = sums
-        self.total += total
-        self.weight += weight
-        self.nan += round(counts[0])
-        self.positive += round(counts[1])
-        self.negative += round(counts[2])
+        self.far_total = _plus(self.far_total, total)
+        self.far_weight = _plus(self.far_weight, weight)
+        self.nan += round(counts[0][0])
+        self.positive += round(counts[1][0])
+        self.negative += round(counts[2][0])
 
     def keep(self, value: Any) -> None:
         """Note a value that is no number."""
@@ -86,12 +90,16 @@ class Running:
             self.last = other.last
         self.count += other.count
         self.integral = self.integral and other.integral
-        self.add_sums([other.total, other.weight, other.nan, other.positive, other.negative])
+        self.total += other.total
+        self.weight += other.weight
+        counts = [(float(n), 0.0) for n in (other.nan, other.positive, other.negative)]
+        self.add_sums([other.far_total, other.far_weight, *counts])
 
     @property
     def finite_mean(self) -> float:
         """The weighted mean of the finite numbers; NaN where there are none."""
-        return self.total / self.weight if self.weight else nan
+        weight = self.weight + sum(self.far_weight)
+        return (self.total + sum(self.far_total)) / weight if weight else nan
 
     @property
     def mean(self) -> float:
@@ -101,3 +109,14 @@ class Running:
         if self.positive or self.negative:
             return inf if self.positive else -inf
         return self.finite_mean
+
+
+def _plus(one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
+    """Add two sums that are each kept as a high part and a rounding error; see `device_sums`."""
+    total = one[0] + two[0]
+    if not isfinite(total):
+        return total, 0.0
+    shadow = total - one[0]
+    rest = one[1] + two[1] + ((one[0] - (total - shadow)) + (two[0] - shadow))
+    high = total + rest
+    return (high, rest - (high - total)) if isfinite(high) else (high, 0.0)

@@ -8,6 +8,21 @@ among them: nobody but its owner knows of it.
 from __future__ import annotations
 
 from thexp_pl.rnd.manager import RndManager
-from thexp_pl.rnd.states import fix_seed, fork, get_state, set_state
+from thexp_pl.rnd.states import (
+    fix_seed,
+    fork,
+    get_state,
+    isolate,
+    seed_apart,
+    set_state,
+)
 
-__all__ = ["RndManager", "fix_seed", "fork", "get_state", "set_state"]
+__all__ = [
+    "RndManager",
+    "fix_seed",
+    "fork",
+    "get_state",
+    "isolate",
+    "seed_apart",
+    "set_state",
+]

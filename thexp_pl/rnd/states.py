@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import operator
 import random
 import warnings
@@ -15,10 +16,20 @@ import torch
 from thexp_pl.errors import CheckpointError, UsageError
 from thexp_pl.record.facts.random_states import numpy_state, python_state
 
-__all__ = ["MAX_SEED", "fix_seed", "fork", "get_state", "seed_all", "set_state"]
+__all__ = [
+    "MAX_SEED",
+    "fix_seed",
+    "fork",
+    "get_state",
+    "isolate",
+    "seed_all",
+    "seed_apart",
+    "set_state",
+]
 
 MAX_SEED = 2**32 - 1  # numpy's limit
 MT_WORDS = 624  # of the Mersenne Twister, which Python and numpy have in common
+SEED_BYTES = 8  # at the head of torch's state: the seed that it was begun with
 
 
 def fix_seed(seed: SupportsIndex = 10) -> dict[str, Any]:
@@ -59,12 +70,17 @@ def get_state() -> dict[str, Any]:
     """
     python, numpy = python_state(), numpy_state(np.random)
     return {
-        "python": {**python, "words": torch.tensor(python["words"], dtype=torch.int64)},
-        "numpy": {**numpy, "key": torch.tensor(numpy["key"], dtype=torch.int64)},
+        "python": {**python, "words": _tensor(python["words"])},
+        "numpy": {**numpy, "key": _tensor(numpy["key"])},
         "torch": torch.get_rng_state(),
         "cuda": [torch.cuda.get_rng_state(device) for device in range(_cuda_devices())],
         "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
+
+
+def _tensor(words: list[int]) -> torch.Tensor:
+    # by way of numpy, which reads a list in half the time
+    return torch.from_numpy(np.array(words, dtype=np.int64))
 
 
 def set_state(state: Mapping[str, Any]) -> None:
@@ -116,9 +132,23 @@ def fork(seed: SupportsIndex) -> Iterator[None]:
     >>> random.random() == expected
     True
     """
+    with isolate():
+        seed_all(seed)
+        yield
+
+
+@contextlib.contextmanager
+def isolate() -> Iterator[None]:
+    """Draw inside a `with` as ever, and go on after it as if nothing was drawn.
+
+    >>> _ = fix_seed(1)
+    >>> with isolate():
+    ...     inside = random.random()
+    >>> random.random() == inside
+    True
+    """
     before = get_state()
     try:
-        seed_all(seed)
         yield
     finally:
         set_state(before)
@@ -135,6 +165,22 @@ def seed_all(seed: SupportsIndex) -> None:
     random.seed(number)
     np.random.seed(number)
     torch.manual_seed(number)  # every CUDA device and MPS too
+
+
+def seed_apart(rank: int) -> None:
+    """Seed every generator by the state that all ranks have in common, and by the rank.
+
+    `torch.initial_seed` stays what it was: from it loaders on all ranks make one common order.
+
+    Args:
+        rank: The number of this process; each gives a stream of its own.
+    """
+    common = torch.get_rng_state()
+    digest = hashlib.sha256(common.numpy().tobytes() + rank.to_bytes(8, "little")).digest()
+    seed_all(int.from_bytes(digest[:4], "little"))
+    state = torch.get_rng_state()
+    state[:SEED_BYTES] = common[:SEED_BYTES]
+    torch.set_rng_state(state)
 
 
 class _Decoded(NamedTuple):
