@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import operator
 import os
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import SupportsIndex, TypeAlias
 
 from thexp_pl.errors import CheckpointError, UsageError
-from thexp_pl.saver.names import Kind
-from thexp_pl.saver.sidecar import DamagedError, read_sidecar
+from thexp_pl.saver.known import Known
+from thexp_pl.saver.names import Kind, sidecar_path
+from thexp_pl.saver.sidecar import DamagedError, Sidecar
 
 __all__ = [
     "Entry",
@@ -19,7 +21,6 @@ __all__ = [
     "committed",
     "find",
     "named",
-    "next_order",
     "target_of",
     "uncommitted",
 ]
@@ -31,12 +32,21 @@ UNRECORDED = -1  # thexp's own files are older than any of ours
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """A committed file; entries compare by age, oldest first."""
+    """A committed file; entries compare by age, oldest first.
+
+    Args:
+        order: That of its record. Epochs and steps may come again, orders never do.
+        epoch: That of its name.
+        repeat: That of its name.
+        path: The file.
+        sidecar: What stands beside it.
+    """
 
     order: int
     epoch: int
     repeat: int
     path: Path
+    sidecar: Sidecar = field(compare=False, repr=False)
 
 
 def as_path(given: str | os.PathLike[str]) -> Path:
@@ -56,25 +66,44 @@ def as_path(given: str | os.PathLike[str]) -> Path:
 
 def named(folder: Path, kind: Kind) -> dict[Path, tuple[int, int]]:
     """Every path of this kind that is taken, by a file or by a sidecar: path -> (epoch, repeat)."""
-    try:
-        names = {path.name.removesuffix(".json") for path in folder.iterdir()}
-    except OSError as error:
-        raise CheckpointError(f"cannot list {folder}: {error.strerror}") from error
-    parsed = {folder / name: kind.parse(name) for name in sorted(names)}
-    return {path: numbers for path, numbers in parsed.items() if numbers}
+    return {folder / name: numbers for name, numbers in _parsed(_scan(folder), kind).items()}
 
 
-def committed(folder: Path, kind: Kind) -> list[Entry]:
-    """The files with a readable sidecar, oldest save first, whatever their file times say."""
-    entries = []
-    for path, (epoch, repeat) in named(folder, kind).items():
+def committed(folder: Path, kind: Kind, known: Known | None = None) -> list[Entry]:
+    """The files with a readable sidecar, oldest save first, whatever their file times say.
+
+    Args:
+        folder: The Saver's folder.
+        kind: What to look for.
+        known: The sidecars read before; only those that have changed are read again.
+    """
+    here, entries = _scan(folder), []
+    known = Known() if known is None else known
+    for name, (epoch, repeat) in _parsed(here, kind).items():
+        if name not in here or not here[name].is_file():
+            continue
+        path = folder / name
         try:
-            record = read_sidecar(path).record
+            sidecar = known.sidecar(path, here.get(sidecar_path(path).name))
         except DamagedError:
             continue
-        if path.is_file():
-            entries.append(Entry(record.order if record else UNRECORDED, epoch, repeat, path))
+        order = sidecar.record.order if sidecar.record else UNRECORDED
+        entries.append(Entry(order, epoch, repeat, path, sidecar))
+    known.forget_all_but(entry.path for entry in entries)
     return sorted(entries)
+
+
+def _scan(folder: Path) -> dict[str, os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return {entry.name: entry for entry in found}
+    except OSError as error:
+        raise CheckpointError(f"cannot list {folder}: {error.strerror}") from error
+
+
+def _parsed(names: Iterable[str], kind: Kind) -> dict[str, tuple[int, int]]:
+    targets = sorted({name.removesuffix(".json") for name in names})
+    return {name: numbers for name in targets if (numbers := kind.parse(name))}
 
 
 def uncommitted(folder: Path, kind: Kind) -> dict[Path, tuple[int, int]]:
@@ -84,21 +113,27 @@ def uncommitted(folder: Path, kind: Kind) -> dict[Path, tuple[int, int]]:
     return {path: taken[path] for path in taken if path not in known and path.is_file()}
 
 
-def target_of(folder: Path, kind: Kind, epoch: int, replacement: bool) -> Path:
-    """The path for a save of this epoch: a new repeat, or the latest one to be replaced."""
-    repeats = [repeat for at, repeat in named(folder, kind).values() if at == epoch]
+def target_of(
+    folder: Path, kind: Kind, epoch: int, replacement: bool, promised: Collection[Path] = ()
+) -> Path:
+    """The path for a save of this epoch: a new repeat, or the latest one to be replaced.
+
+    Args:
+        folder: The Saver's folder.
+        kind: What is to be saved.
+        epoch: Its epoch.
+        replacement: Whether to overwrite the latest of this epoch.
+        promised: Paths that will be there once what waits is written.
+    """
+    taken = [kind.parse(path.name) for path in promised if path.parent == folder]
+    taken += named(folder, kind).values()
+    repeats = [numbers[1] for numbers in taken if numbers and numbers[0] == epoch]
     if not repeats:
         return folder / kind.file_name(epoch, 0)
     return folder / kind.file_name(epoch, max(repeats) + (not replacement))
 
 
-def next_order(folder: Path, kind: Kind) -> int:
-    """The number of the next save: one above all that are there."""
-    entries = committed(folder, kind)
-    return entries[-1].order + 1 if entries else 0
-
-
-def find(folder: Path, kind: Kind, which: Which, byindex: bool) -> Path:
+def find(folder: Path, kind: Kind, which: Which, byindex: bool, known: Known | None = None) -> Path:
     """Resolve an epoch number, an index or a path to a path.
 
     Args:
@@ -106,6 +141,7 @@ def find(folder: Path, kind: Kind, which: Which, byindex: bool) -> Path:
         kind: What to look for.
         which: An epoch (its latest repeat is meant), an index with `byindex`, or a path.
         byindex: Take `which` as an index into the list, oldest first.
+        known: As in `committed`.
 
     Raises:
         DamagedError: There is none of that epoch or at that index.
@@ -116,7 +152,7 @@ def find(folder: Path, kind: Kind, which: Which, byindex: bool) -> Path:
     if isinstance(which, (bool, str, os.PathLike)) or not hasattr(which, "__index__"):
         rule = "an index is an integer" if byindex else "give an epoch number or a path"
         raise UsageError(f"{which!r} names no {kind.noun}: {rule}")
-    entries = committed(folder, kind)
+    entries = committed(folder, kind, known)
     number = operator.index(which)
     if not byindex:
         return _of_epoch(folder, kind, number, entries)

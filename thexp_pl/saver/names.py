@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from dataclasses import dataclass
@@ -41,13 +42,13 @@ class Kind:
 
     def parse(self, name: str) -> tuple[int, int] | None:
         """Read (epoch, repeat) from a file name, or None where it is no name of this kind."""
-        pattern = (
-            re.escape(self.prefix)
-            + rf"(0|[1-9][0-9]*)([0-9]{{{EPOCH_DIGITS}}})"
-            + re.escape(self.suffix)
-        )
-        found = re.fullmatch(pattern, name)
+        found = self._pattern.fullmatch(name)
         return (int(found[2]), int(found[1])) if found else None
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        prefix, suffix = re.escape(self.prefix), re.escape(self.suffix)
+        return re.compile(rf"{prefix}(0|[1-9][0-9]*)([0-9]{{{EPOCH_DIGITS}}}){suffix}")
 
 
 CHECKPOINT = Kind("checkpoint", "", ".ckpt")

@@ -19,7 +19,7 @@ from thexp_pl.saver.sidecar import DamagedError, Record, Sidecar, read_sidecar
 if TYPE_CHECKING:
     from torch.serialization import MAP_LOCATION
 
-__all__ = ["read_state"]
+__all__ = ["read_state", "verify"]
 
 CHUNK_BYTES = 1 << 20
 
@@ -44,12 +44,22 @@ def read_state(
         if sidecar.record is None:
             logger.warning("%s was saved by thexp, without size and hash: loaded unverified", path)
         else:
-            _verify(file, path, sidecar.record)
+            verify(file, path, sidecar.record)
         # the very file that was verified, even if the name now stands for another
         return _unpickle(file, path, sidecar, weights_only, map_location), sidecar.info
 
 
-def _verify(file: IO[bytes], path: Path, record: Record) -> None:
+def verify(file: IO[bytes], path: Path, record: Record) -> None:
+    """Check that an open file is the one that its sidecar's record tells of.
+
+    Args:
+        file: The file, open for reading in binary.
+        path: Its path, for its kind and for messages.
+        record: The record.
+
+    Raises:
+        DamagedError: It is another file, or not whole.
+    """
     kind = kind_of(path.name)
     named = kind.parse(path.name) if kind else None
     if named and named[0] != record.epoch:

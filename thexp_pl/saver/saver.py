@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from types import TracebackType
+from typing import Any, SupportsIndex
 
 from thexp_pl.errors import CheckpointError, UsageError
+from thexp_pl.saver.best import Best
+from thexp_pl.saver.holdings import Holdings
 from thexp_pl.saver.listing import as_path
-from thexp_pl.saver.lock import locked, undisturbed
+from thexp_pl.saver.lock import locked
 from thexp_pl.saver.names import CHECKPOINT, KEYPOINT, MODEL
 from thexp_pl.saver.pair import leftovers
-from thexp_pl.saver.reading import read_state
-from thexp_pl.saver.shelf import Shelf
-
-if TYPE_CHECKING:
-    from torch.serialization import MAP_LOCATION
-
-    from thexp_pl.saver.listing import Which
+from thexp_pl.saver.shelf import Request, Shelf
+from thexp_pl.saver.snapshot import Snapshot, Stage
 
 __all__ = ["Saver"]
 
 
-class Saver:
+class Saver(Holdings):
     """Saves states as checkpoints, keypoints and models, and loads only what is undamaged.
 
     The three take the same arguments. Only checkpoints rotate; a keypoint or a model stays until it
     is cleared. Names are thexp's: ``0000003.ckpt``, ``keep.0000003.ckpt``, ``model.0000003.pth``,
     each with ``<name>.json`` beside it; the digits before the last six count the repeats of an
-    epoch. "Oldest" and "newest" go by the order of saving that the sidecars record. A kill at any
-    moment leaves every earlier pair, and the one being written either whole or not at all.
+    epoch. "Oldest" and "newest" go by the order of saving that the sidecars record, whatever the
+    epochs, steps and file times are. A kill at any moment leaves every earlier pair, and the one
+    being written either whole or not at all.
+
+    With `background` a save returns once the state is copied, and a thread writes the copies in
+    order. One may wait while one is written, the next save waits for that: the memory for it is
+    at most two copies of the state's tensors on the CPU (pinned where they come from CUDA), kept
+    for the saves to come until `close`. The file of a CUDA tensor then names the CPU. An error of
+    a write is raised by the next save, which is made all the same, by `flush` or by `close`, and
+    told on stderr where the process ends before. What only reads waits for the writes before it.
+    A forked process writes nothing of what its parent gave; a process that ends by itself writes
+    all.
 
     Args:
         dir: The folder; made if it is missing. Several processes may save into it, in turns.
         max_to_keep: How many checkpoints stay; None keeps all.
         run_key: The run to name in the sidecars.
+        background: Write in a thread.
+        on_commit: Called with the path of each file once it is there, in the thread if there is
+            one.
 
     Raises:
         UsageError: `max_to_keep` is not None and not an integer of at least 1, or `dir` is no path.
@@ -58,6 +70,8 @@ class Saver:
         max_to_keep: int | None = 3,
         *,
         run_key: str | None = None,
+        background: bool = False,
+        on_commit: Callable[[Path], object] | None = None,
     ) -> None:
         if max_to_keep is not None and (type(max_to_keep) is not int or max_to_keep < 1):
             raise UsageError(
@@ -70,9 +84,13 @@ class Saver:
             unfinished = bool(leftovers(self.dir))
         except OSError as error:
             raise CheckpointError(f"cannot make or read {given}: {error.strerror}") from error
-        self._checkpoints = Shelf(self.dir, CHECKPOINT, run_key, max_to_keep)
-        self._keypoints = Shelf(self.dir, KEYPOINT, run_key)
-        self._models = Shelf(self.dir, MODEL, run_key)
+        super().__init__(
+            Shelf(self.dir, CHECKPOINT, run_key, on_commit, max_to_keep),
+            Shelf(self.dir, KEYPOINT, run_key, on_commit),
+            Shelf(self.dir, MODEL, run_key, on_commit),
+        )
+        self._in_background = background
+        self._stage = Stage()
         if unfinished:
             # while someone writes, or where only reading is allowed, this waits for the next save
             with contextlib.suppress(CheckpointError), locked(self.dir, "tidy", timeout_s=0):
@@ -98,14 +116,15 @@ class Saver:
             step: The number of training batches so far, for the record.
 
         Returns:
-            The path of the new file.
+            The path of the new file. In the background it is the one that the file will have,
+            unless another process takes the name first: then it gets the next repeat's.
 
         Raises:
             UsageError: The epoch or the info cannot be saved; nothing was written.
             CheckpointError: The disk refuses, or the state cannot be pickled; what was there
-                before is still there.
+                before is still there. In the background also what went wrong with earlier saves.
         """
-        return self._checkpoints.save(epoch, state, info, replacement, step)
+        return self._save(self._shelves[0], state, epoch, info, replacement, step)
 
     def save_keypoint(
         self,
@@ -117,7 +136,7 @@ class Saver:
         step: int | None = None,
     ) -> Path:
         """Save a checkpoint that rotation never removes; see `save_checkpoint`."""
-        return self._keypoints.save(epoch, state, info, replacement, step)
+        return self._save(self._shelves[1], state, epoch, info, replacement, step)
 
     def save_model(
         self,
@@ -129,146 +148,113 @@ class Saver:
         step: int | None = None,
     ) -> Path:
         """Save a final model, which rotation never removes; see `save_checkpoint`."""
-        return self._models.save(epoch, state, info, replacement, step)
+        return self._save(self._shelves[2], state, epoch, info, replacement, step)
 
-    def find_checkpoints(self) -> list[Path]:
-        """List the committed checkpoints, oldest first."""
-        return self._checkpoints.find()
+    def keep_best(self, monitor: str, mode: str = "min", n: int = 1) -> None:
+        """Keep the best checkpoints besides the `max_to_keep` newest, from the next save on.
 
-    def find_keypoints(self) -> list[Path]:
-        """List the committed keypoints, oldest first."""
-        return self._keypoints.find()
-
-    def find_models(self) -> list[Path]:
-        """List the committed models, oldest first."""
-        return self._models.find()
-
-    def checkpoint_path(self, which: Which, byindex: bool = False) -> Path:
-        """Give the file that `load_checkpoint` would load for the same `which` and `byindex`.
-
-        Raises:
-            CheckpointError: There is none.
-            UsageError: `which` is neither epoch, index nor path.
-        """
-        return self._checkpoints.resolve(which, byindex)
-
-    def keypoint_path(self, which: Which, byindex: bool = False) -> Path:
-        """Give the file that `load_keypoint` would load; see `checkpoint_path`."""
-        return self._keypoints.resolve(which, byindex)
-
-    def model_path(self, which: Which, byindex: bool = False) -> Path:
-        """Give the file that `load_model` would load; see `checkpoint_path`."""
-        return self._models.resolve(which, byindex)
-
-    def load_checkpoint(
-        self,
-        which: Which,
-        byindex: bool = False,
-        *,
-        weights_only: bool = True,
-        map_location: MAP_LOCATION = "cpu",
-    ) -> Any:
-        """Load the state of a checkpoint once its size and hash are those of its sidecar.
+        The sidecars record it, so that another process finds the best one too.
 
         Args:
-            which: An epoch (its latest repeat), an index with `byindex`, or a path.
-            byindex: Take `which` as an index into `find_checkpoints()`.
-            weights_only: Load tensors and plain values only; False lets the file run any code.
-            map_location: Where tensors go, as in `torch.load`.
-
-        Returns:
-            The state.
+            monitor: The key of the info that says how good a checkpoint is. One without it, or
+                with what is no finite number, is never the best.
+            mode: ``"min"`` where smaller is better, ``"max"`` where greater is.
+            n: How many of the best to keep.
 
         Raises:
-            CheckpointError: It is missing, damaged, or holds more than `weights_only` lets in.
-            UsageError: `which` is neither epoch, index nor path.
+            UsageError: An argument is none of these.
+
+        >>> import tempfile
+        >>> saver = Saver(tempfile.mkdtemp(), max_to_keep=1)
+        >>> saver.keep_best("loss")
+        >>> for epoch, loss in enumerate([0.5, 0.2, 0.4, 0.3]):
+        ...     path = saver.save_checkpoint(epoch, {}, {"loss": loss})
+        >>> [path.name for path in saver.find_checkpoints()], saver.best_checkpoint().name
+        (['0000001.ckpt', '0000003.ckpt'], '0000001.ckpt')
         """
-        return self._checkpoints.load(which, byindex, weights_only, map_location)
+        if type(n) is not int or n < 1:
+            raise UsageError(f"n={n!r}: give an integer of at least 1")
+        self._checkpoints.keep_best(Best(monitor, mode), n)
 
-    def load_keypoint(
-        self,
-        which: Which,
-        byindex: bool = False,
-        *,
-        weights_only: bool = True,
-        map_location: MAP_LOCATION = "cpu",
-    ) -> Any:
-        """Load the state of a keypoint; see `load_checkpoint`."""
-        return self._keypoints.load(which, byindex, weights_only, map_location)
-
-    def load_model(
-        self,
-        which: Which,
-        byindex: bool = False,
-        *,
-        weights_only: bool = True,
-        map_location: MAP_LOCATION = "cpu",
-    ) -> Any:
-        """Load the state of a model; see `load_checkpoint`."""
-        return self._models.load(which, byindex, weights_only, map_location)
-
-    def load_state_dict(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        weights_only: bool = True,
-        map_location: MAP_LOCATION = "cpu",
-    ) -> tuple[Any, dict[str, Any]]:
-        """Load any file of any Saver; see `load_checkpoint`.
-
-        Returns:
-            The state, and the user's info.
-        """
-        file = as_path(path)
-
-        def look() -> tuple[Any, dict[str, Any]]:
-            return read_state(file, weights_only=weights_only, map_location=map_location)
-
-        return undisturbed(file.parent, look)
-
-    def load_latest_checkpoint(
-        self, *, weights_only: bool = True, map_location: MAP_LOCATION = "cpu"
-    ) -> Any | None:
-        """Load the newest checkpoint that is not damaged, and warn about newer ones that are.
-
-        Args:
-            weights_only: As in `load_checkpoint`.
-            map_location: As in `load_checkpoint`.
-
-        Returns:
-            The state; None, with a warning, where there is no undamaged checkpoint.
+    def flush(self) -> None:
+        """Wait until all that was given is written.
 
         Raises:
-            CheckpointError: The newest undamaged one cannot be loaded this way.
+            CheckpointError: Something of it could not be; told once.
         """
-        return self._checkpoints.load_latest(weights_only, map_location)
+        self._background.wait()
+        self.check()
 
-    def checkpoint_info(self, which: Which, byindex: bool = False) -> dict[str, Any]:
-        """Read the info saved with a checkpoint; `which` and `byindex` as in `load_checkpoint`."""
-        return self._checkpoints.info(which, byindex)
+    def check(self) -> None:
+        """Tell what could not be written so far, without waiting.
 
-    def keypoint_info(self, which: Which, byindex: bool = False) -> dict[str, Any]:
-        """Read the info saved with a keypoint; `which` and `byindex` as in `load_checkpoint`."""
-        return self._keypoints.info(which, byindex)
+        Raises:
+            CheckpointError: As `flush`.
+        """
+        self._background.surface()
 
-    def model_info(self, which: Which, byindex: bool = False) -> dict[str, Any]:
-        """Read the info saved with a model; `which` and `byindex` as in `load_checkpoint`."""
-        return self._models.info(which, byindex)
+    def close(self) -> None:
+        """Flush, end the thread and let go of its memory; a later save begins anew.
 
-    def clear_checkpoints(self) -> None:
-        """Remove all checkpoints and their sidecars, damaged ones too."""
-        self._checkpoints.clear()
+        Raises:
+            CheckpointError: As `flush`.
+        """
+        self._background.end()
+        self._stage.clear()
+        self.check()
 
-    def clear_keypoints(self) -> None:
-        """Remove all keypoints and their sidecars, damaged ones too."""
-        self._keypoints.clear()
+    def __enter__(self) -> Saver:
+        return self
 
-    def clear_models(self) -> None:
-        """Remove all models and their sidecars, damaged ones too."""
-        self._models.clear()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:  # that is the one to raise; what goes wrong here is told at the end of the process
+            self._background.end()
+            self._stage.clear()
 
-    def summary(self) -> None:
-        """Print what the folder holds, oldest first."""
-        for shelf in (self._checkpoints, self._keypoints, self._models):
-            names = "  ".join(path.name for path in shelf.find())
-            print(f"{shelf.kind.noun}s: {names or '-'}")  # noqa: T201 - what it is for
+    def __getstate__(self) -> dict[str, Any]:
+        self._background.wait()
+        return dict(self.__dict__)
+
+    def _save(
+        self,
+        shelf: Shelf,
+        state: Any,
+        epoch: SupportsIndex,
+        info: Mapping[str, Any] | None,
+        replacement: bool,
+        step: int | None,
+    ) -> Path:
+        request = shelf.request(epoch, info, replacement, step)
+        if not self._in_background or self._background.is_current:
+            return shelf.write(request, state)
+        path = self._background.submit(
+            partial(shelf.target, request), partial(self._prepare, shelf, request, state)
+        )
+        self.check()
+        return path
+
+    def _prepare(
+        self, shelf: Shelf, request: Request, state: Any, path: Path
+    ) -> Callable[[], None]:
+        try:
+            snapshot = self._stage.take(state)
+        except Exception as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise CheckpointError(
+                f"cannot save {path}: the state cannot be copied: {reason}"
+            ) from error
+        return partial(_write, shelf, request, snapshot, self._stage, path)
+
+
+def _write(shelf: Shelf, request: Request, snapshot: Snapshot, stage: Stage, path: Path) -> None:
+    try:
+        shelf.write(request, snapshot.state(), path)
+    finally:
+        stage.give_back(snapshot)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from thexp_pl.errors import CheckpointError
 from thexp_pl.saver import listing
+from thexp_pl.saver.best import Best, recorded
+from thexp_pl.saver.known import Known
 from thexp_pl.saver.lock import locked, undisturbed
 from thexp_pl.saver.names import Kind, checked_epoch
 from thexp_pl.saver.pair import remove_pair, write_pair
@@ -27,7 +33,20 @@ from thexp_pl.saver.sidecar import (
 if TYPE_CHECKING:
     from torch.serialization import MAP_LOCATION
 
-__all__ = ["Shelf"]
+__all__ = ["Request", "Shelf"]
+
+logger = logging.getLogger("thexp_pl.saver")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One save as it was asked for; what changes later, as a queued save waits, is in here."""
+
+    epoch: int
+    info: dict[str, Any]
+    replacement: bool
+    step: int | None
+    world_size: int
 
 
 class Shelf:
@@ -37,65 +56,129 @@ class Shelf:
         folder: The Saver's folder.
         kind: The kind.
         run_key: The run to name in the sidecars.
+        on_commit: What to call with each new file.
         max_to_keep: How many stay at a save; None keeps all.
     """
 
     def __init__(
-        self, folder: Path, kind: Kind, run_key: str | None, max_to_keep: int | None = None
+        self,
+        folder: Path,
+        kind: Kind,
+        run_key: str | None,
+        on_commit: Callable[[Path], object] | None,
+        max_to_keep: int | None = None,
     ) -> None:
         self.kind = kind
         self._folder = folder
         self._run_key = run_key
+        self._on_commit = on_commit
         self._max_to_keep = max_to_keep
+        self._best: Best | None = None
+        self._best_to_keep = 0
+        self._known = Known()
 
-    def save(
+    def request(
         self,
         epoch: SupportsIndex,
-        state: Any,
         info: Mapping[str, Any] | None,
         replacement: bool,
         step: int | None,
-    ) -> Path:
-        """Write a state with its sidecar, then rotate; see `Saver.save_checkpoint`."""
-        number, plain = checked_epoch(epoch), plain_info(info)
-        with locked(self._folder, f"save the {self.kind.noun} of epoch {number}"):
-            target = listing.target_of(self._folder, self.kind, number, replacement)
-            order = listing.next_order(self._folder, self.kind)
+    ) -> Request:
+        """Check and keep what a save was asked for; see `Saver.save_checkpoint`."""
+        return Request(checked_epoch(epoch), plain_info(info), replacement, step, world_size())
 
-            def describe(size: int, sha256: str) -> Sidecar:
-                record = Record(
-                    kind=self.kind.noun,
-                    epoch=number,
-                    step=step,
-                    order=order,
-                    bytes=size,
-                    sha256=sha256,
-                    run_key=self._run_key,
-                    world_size=world_size(),
-                    versions=versions(),
-                    time=now(),
-                )
-                return Sidecar(plain, record)
+    def target(self, request: Request, promised: Collection[Path] = ()) -> Path:
+        """The file that a save will make; `promised` are those of the saves before it."""
+        return listing.target_of(
+            self._folder, self.kind, request.epoch, request.replacement, promised
+        )
 
-            write_pair(target, state, describe)
-            self._rotate(target)
+    def write(self, request: Request, state: Any, promised: Path | None = None) -> Path:
+        """Write a state with its sidecar, then rotate.
+
+        Args:
+            request: What was asked for.
+            state: Whatever `torch.save` takes.
+            promised: The file that was promised for it; another process may have taken it since.
+
+        Returns:
+            The file.
+
+        Raises:
+            CheckpointError: As `Saver.save_checkpoint`.
+        """
+        doing = f"save the {self.kind.noun} of epoch {request.epoch}"
+        with locked(self._folder, doing):
+            target = promised or self.target(request)
+            if promised and not request.replacement and os.path.lexists(promised):
+                target = self.target(request)
+                logger.warning("%s was taken meanwhile: saved as %s", promised, target.name)
+            entries = self._entries()
+            order = entries[-1].order + 1 if entries else 0
+            write_pair(target, state, partial(self._sidecar, request, order))
+            problem = self._rotate(target)
+        self._tell(target)
+        if problem:
+            raise problem
         return target
 
-    def _rotate(self, saved: Path) -> None:
+    def _tell(self, saved: Path) -> None:
+        try:
+            if self._on_commit:
+                self._on_commit(saved)
+        except Exception as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise CheckpointError(f"{saved} is saved, but on_commit failed: {reason}") from error
+
+    def _sidecar(self, request: Request, order: int, size: int, sha256: str) -> Sidecar:
+        record = Record(
+            kind=self.kind.noun,
+            epoch=request.epoch,
+            step=request.step,
+            order=order,
+            bytes=size,
+            sha256=sha256,
+            run_key=self._run_key,
+            world_size=request.world_size,
+            versions=versions(),
+            time=now(),
+            best=self._best.to_dict() if self._best else None,
+        )
+        return Sidecar(request.info, record)
+
+    def _rotate(self, saved: Path) -> CheckpointError | None:
         if self._max_to_keep is None:
-            return
-        for entry in listing.committed(self._folder, self.kind)[: -self._max_to_keep]:
+            return None
+        entries = self._entries()
+        best = self._best.ranked(entries)[: self._best_to_keep] if self._best else []
+        for entry in entries[: -self._max_to_keep]:
+            if entry in best:
+                continue
             try:
                 remove_pair(entry.path)
             except OSError as error:
-                raise CheckpointError(
+                return CheckpointError(
                     f"{saved} is saved, but the older {entry.path} cannot be removed:"
                     f" {error.strerror}"
-                ) from error
+                )
+        return None
+
+    def keep_best(self, best: Best, n: int) -> None:
+        """Keep the `n` best besides the newest, from the next save on."""
+        self._best, self._best_to_keep = best, n
+
+    def best(self) -> Path | None:
+        """The best file, by what this Saver keeps, else by what the sidecars say was kept."""
+        entries = self._entries()
+        best = self._best or recorded(entries)
+        return next((entry.path for entry in best.ranked(entries)), None) if best else None
+
+    def _entries(self) -> list[listing.Entry]:
+        return listing.committed(self._folder, self.kind, self._known)
 
     def find(self) -> list[Path]:
         """List the committed files, oldest save first."""
-        return [entry.path for entry in listing.committed(self._folder, self.kind)]
+        return [entry.path for entry in self._entries()]
 
     def resolve(self, which: listing.Which, byindex: bool) -> Path:
         """Turn an epoch, an index or a path into a path."""
@@ -121,7 +204,7 @@ class Shelf:
         return undisturbed(self._folder, look)
 
     def _find(self, which: listing.Which, byindex: bool) -> Path:
-        return listing.find(self._folder, self.kind, which, byindex)
+        return listing.find(self._folder, self.kind, which, byindex, self._known)
 
     def load_latest(self, weights_only: bool, map_location: MAP_LOCATION) -> Any | None:
         """Load the newest undamaged state; see `Saver.load_latest_checkpoint`."""
@@ -133,7 +216,7 @@ class Shelf:
 
     def _latest(self, weights_only: bool, map_location: MAP_LOCATION) -> Any:
         problems: list[str] = []
-        for entry in reversed(listing.committed(self._folder, self.kind)):
+        for entry in reversed(self._entries()):
             try:
                 state, _ = read_state(
                     entry.path, weights_only=weights_only, map_location=map_location

@@ -53,6 +53,8 @@ class Record:
         world_size: Number of processes of the training.
         versions: Of Python and of the libraries that wrote it.
         time: When it was committed, ISO 8601 in UTC.
+        best: By what the best of its folder are kept, as ``{"monitor": "loss", "mode": "min"}``:
+            the value is that of the info's key `monitor`. None where none are.
     """
 
     kind: str
@@ -65,9 +67,11 @@ class Record:
     world_size: int
     versions: dict[str, str]
     time: str
+    best: dict[str, str] | None = None
 
 
 RECORD_NAMES = frozenset(field.name for field in fields(Record))
+REQUIRED_NAMES = RECORD_NAMES - {"best"}  # the earliest sidecars have none
 
 
 @dataclass(frozen=True)
@@ -134,19 +138,21 @@ def read_sidecar(path: Path) -> Sidecar:
         raise DamagedError(f"{beside} is damaged: a sidecar is a JSON object")
     if RECORD_KEY in content:
         return _with_record(content, content.pop(RECORD_KEY), beside)
-    if any(isinstance(value, dict) and value.keys() >= RECORD_NAMES for value in content.values()):
+    if any(
+        isinstance(value, dict) and value.keys() >= REQUIRED_NAMES for value in content.values()
+    ):
         raise DamagedError(f"{beside} is damaged: its {RECORD_KEY} stands under another name")
     return Sidecar(content, None)
 
 
 def _with_record(info: dict[str, Any], content: Any, beside: Path) -> Sidecar:
     """Check a record from disk; keys that a later version added are passed over."""
-    if not isinstance(content, dict) or not content.keys() >= RECORD_NAMES:
+    if not isinstance(content, dict) or not content.keys() >= REQUIRED_NAMES:
         raise DamagedError(f"{beside} is damaged: its {RECORD_KEY} is incomplete")
     check = content.pop(CHECK_KEY, None)  # the earliest sidecars have none
     if check is not None and check != _check(info, content):
         raise DamagedError(f"{beside} is damaged: its {CHECK_KEY} is not that of its content")
-    record = Record(**{name: content[name] for name in RECORD_NAMES})
+    record = Record(**{name: content[name] for name in RECORD_NAMES & content.keys()})
     numbers = (record.epoch, record.order, record.bytes)
     if any(type(number) is not int for number in numbers) or not isinstance(record.sha256, str):
         raise DamagedError(f"{beside} is damaged: its {RECORD_KEY} holds values of a wrong type")
