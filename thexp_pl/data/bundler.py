@@ -1,0 +1,251 @@
+"""DataBundler: several loaders as one, side by side or one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from thexp_pl.data.course import Course, Place
+from thexp_pl.data.members import Member, in_turn, read_bundle, side_by_side
+from thexp_pl.errors import UsageError, near_miss
+
+__all__ = ["DataBundler"]
+
+_END = object()  # no batch
+
+
+class DataBundler:
+    """Several loaders, iterated as one.
+
+    In chain mode, the one it begins with, their batches come one loader after the other. In zip
+    mode one batch of each comes at a time, as a tuple in the order in which they were added, until
+    the shortest is through; a cycled loader begins again and does not count. The batches of a
+    single loader come by themselves. A member may be a DataBundler. (From thexp.)
+
+    >>> from thexp_pl.data import ExactDataLoader
+    >>> few = ExactDataLoader(range(2), batch_size=2)
+    >>> many = ExactDataLoader(range(10, 16), batch_size=2)
+    >>> bundler = DataBundler().cycle(few, "labelled").add(many, "unlabelled").zip_mode()
+    >>> [(x.tolist(), u.tolist()) for x, u in bundler]
+    [([0, 1], [10, 11]), ([0, 1], [12, 13]), ([0, 1], [14, 15])]
+    """
+
+    def __init__(self) -> None:
+        self._members: dict[str, Member] = {}
+        self._mode: Literal["zip", "chain"] = "chain"
+        self._course = Course()
+
+    @staticmethod
+    def create_zip_bundler(*loaders: Iterable[Any], **named: Iterable[Any]) -> DataBundler:
+        """Bundle loaders side by side; those given by keyword have that name."""
+        return _bundled(loaders, named).zip_mode()
+
+    @staticmethod
+    def create_chain_bundler(*loaders: Iterable[Any], **named: Iterable[Any]) -> DataBundler:
+        """Bundle loaders one after the other; those given by keyword have that name."""
+        return _bundled(loaders, named).chain_mode()
+
+    def add(self, loader: Iterable[Any], name: str | None = None) -> DataBundler:
+        """Add a loader.
+
+        Args:
+            loader: A DataLoader, a DataBundler or anything else to iterate; see `exact`.
+            name: By default ``unnamed_0`` for the first, and so on.
+
+        Returns:
+            The bundler.
+
+        Raises:
+            UsageError: The name is taken, or the loader is nothing to iterate.
+        """
+        return self._append(loader, name, cycled=False)
+
+    def cycle(self, loader: Iterable[Any], name: str | None = None) -> DataBundler:
+        """Add a loader that begins again, in its next epoch, whenever it is through; see `add`."""
+        return self._append(loader, name, cycled=True)
+
+    def zip_mode(self) -> DataBundler:
+        """Iterate side by side."""
+        self._mode = "zip"
+        return self
+
+    def chain_mode(self) -> DataBundler:
+        """Iterate one after the other."""
+        self._mode = "chain"
+        return self
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._members:
+            raise UsageError(f"no loader {name!r} in this bundler{near_miss(name, self._members)}")
+        return self._members[name].loader
+
+    def __len__(self) -> int:
+        lengths = [len(member.loader) for member in self._counted()]
+        return min(lengths) if self._mode == "zip" else sum(lengths)
+
+    def len_list(self) -> list[int]:
+        """Give the number of batches of each loader, in the order in which they were added."""
+        return [len(member.loader) for member in self._members.values()]
+
+    def len_dict(self) -> dict[str, int]:
+        """Give the number of batches of each loader by its name."""
+        return {name: len(member.loader) for name, member in self._members.items()}
+
+    def set_batch_size(self, batch_size: int) -> DataBundler:
+        """Have all loaders make batches of this size, from the samples they stand at.
+
+        Args:
+            batch_size: Samples a batch.
+
+        Returns:
+            The bundler.
+
+        Raises:
+            UsageError: A member makes its own batches.
+        """
+        for member in self._members.values():
+            member.resize(batch_size)
+        return self
+
+    def choice_batch(self) -> Any:
+        """Give a first batch, as iterating would, from fresh copies: no loader moves on."""
+        members = self._members.values() if self._mode == "zip" else [*self._counted()][:1]
+        batches = [member.first_batch() for member in members]
+        return batches[0] if len(batches) == 1 else tuple(batches)
+
+    def mapped(self, change: Callable[[Any], Any]) -> DataBundler:
+        """Make a bundler of the same shape whose loaders are changed by a function."""
+        other = DataBundler()
+        other._mode = self._mode
+        for name, member in self._members.items():
+            other._append(change(member.loader), name, member.cycled)
+        return other
+
+    def __iter__(self) -> Iterator[Any]:
+        [*self._counted()]  # refuses what cannot be iterated at once, not at the first batch
+        return self._run()
+
+    @property
+    def sampler(self) -> DataBundler:
+        """The bundler: Lightning tells a loader of the epoch through its `sampler`."""
+        return self
+
+    @property
+    def inexact(self) -> str | None:
+        """Why resuming in the middle of an epoch will not be exact, or None if it will."""
+        reasons = ((name, member.inexact) for name, member in self._members.items())
+        return next((f"{name}: {reason}" for name, reason in reasons if reason), None)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Have the next iteration be this epoch; see `ExactDataLoader.set_epoch`."""
+        self._course.set_epoch(epoch)
+
+    def state_dict(self, ahead: int = 0) -> dict[str, Any]:
+        """Give the place after the last batch handed out, or `ahead` batches before that.
+
+        Returns:
+            Plain values: ``epoch``, ``batches``, ``named``, ``mode``, ``length`` (batches of an
+            epoch, or None), ``at`` (the loader in progress in chain mode) and ``members``, the
+            states of the loaders by name; None for one that keeps none.
+
+        Raises:
+            UsageError: The place `ahead` batches back is not known any more.
+        """
+        return self.spelled(self.snapshot(ahead))
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Have the next iteration go on there.
+
+        Args:
+            state: What `state_dict` gave, here or in another process.
+
+        Raises:
+            CheckpointError: It is no such state, or that of another bundler.
+        """
+        place, members = read_bundle(state, self._members, self._mode, self._length())
+        for name, member in self._members.items():
+            if member.keeps_place and members[name] is not None:
+                member.loader.load_state_dict(members[name])
+        self._course.load(place)
+
+    def snapshot(self, ahead: int = 0) -> Place:
+        """Give the place as it is kept; `spelled` makes a state of it, at any later time."""
+        place = self._course.at(ahead)
+        at, snapshots = (0, None) if place.parts is None else place.parts
+        return replace(place, parts=self._parts(at)) if snapshots is None else place
+
+    def spelled(self, place: Place) -> dict[str, Any]:
+        """Make a state of a place that `snapshot` gave."""
+        at, snapshots = place.parts
+        pairs = zip(self._members.items(), snapshots, strict=True)
+        return {
+            "epoch": place.epoch,
+            "batches": place.batches,
+            "named": place.named,
+            "mode": self._mode,
+            "length": self._length(),
+            "at": at,
+            "members": {name: member.spelled(snapshot) for (name, member), snapshot in pairs},
+        }
+
+    def _append(self, loader: Iterable[Any], name: str | None, cycled: bool) -> DataBundler:
+        name = f"unnamed_{len(self._members)}" if name is None else name
+        if name in self._members:
+            raise UsageError(f"a loader {name!r} is in this bundler already; give another name")
+        if not hasattr(loader, "__iter__"):
+            raise UsageError(f"{loader!r} is nothing to iterate: add a loader or a bundler")
+        self._members[name] = Member(name, loader, cycled)
+        return self
+
+    def _counted(self) -> Iterator[Member]:
+        """The members that end, which say how long an epoch is."""
+        members = list(self._members.values())
+        if not members:
+            raise UsageError("a bundler without loaders: add() one")
+        if self._mode == "chain" and any(member.cycled for member in members):
+            raise UsageError(
+                "a cycled loader in a chain never ends: call zip_mode(), or add() it in place of "
+                "cycle()"
+            )
+        if all(member.cycled for member in members):
+            raise UsageError("every loader of this bundler is cycled, so it never ends: add() one")
+        return (member for member in members if not member.cycled)
+
+    def _length(self) -> int | None:
+        try:
+            return len(self)
+        except (TypeError, NotImplementedError, UsageError):
+            return None
+
+    def _parts(self, at: int) -> tuple[int, list[Any]]:
+        return at, [member.snapshot() for member in self._members.values()]
+
+    def _run(self) -> Iterator[Any]:
+        number, here = self._course.begin()
+        members, total = list(self._members.values()), self._length()
+        at, batches = here.parts[0] if here.batches else 0, here.batches
+        if batches == 0:
+            for member in members:
+                member.begin_epoch(here.epoch)
+        stream = side_by_side(members) if self._mode == "zip" else in_turn(members, at)
+        end = Place(here.epoch + 1)
+        while batches != total and at < len(members):  # of no loader a batch more than of another
+            at, batch = next(stream, (len(members), _END))
+            if batch is _END:
+                break
+            batches += 1
+            through = batches == total or at == len(members)
+            place = end if through else Place(here.epoch, batches)
+            self._course.advance(number, replace(place, parts=self._parts(0 if through else at)))
+            yield batch
+        self._course.complete(number, replace(end, parts=self._parts(0)))
+
+
+def _bundled(loaders: Iterable[Any], named: Mapping[str, Any]) -> DataBundler:
+    bundler = DataBundler()
+    for loader in loaders:
+        bundler.add(loader)
+    for name, loader in named.items():
+        bundler.add(loader, name)
+    return bundler
