@@ -12,6 +12,7 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
+from rnd_helpers import SaveEach, Sized, same
 from torch.utils.data import DataLoader
 from trainer_helpers import (
     BATCHES,
@@ -27,8 +28,9 @@ from trainer_helpers import (
     start,
 )
 
-from thexp_pl import Meter, RunLogger
-from thexp_pl.callbacks import LoggerCallback, MeterCallback
+from thexp_pl import Meter, RunLogger, rnd
+from thexp_pl.callbacks import LoggerCallback, MeterCallback, RndCallback
+from thexp_pl.errors import CheckpointError
 
 SAMPLES = 10  # in batches of 4, 4 and 2
 
@@ -194,3 +196,58 @@ def test_a_step_without_a_meter_is_passed_over(output: str, tmp_path: Path) -> N
     trainer.fit(Without(), DataLoader(make_data(), 4))
 
     assert trainer.callback_metrics == {}
+
+
+class Weighs(PlainModule):
+    """Has sums that are rounded, on the host and on the device, and notes each epoch's means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.means: dict[int, Any] = {}
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        output = super().training_step(batch, batch_idx)
+        meter, loss = output["meter"], output["loss"].detach()
+        meter.host, meter.wide, meter.text = loss.item() / 3, loss.double() / 3, "last"
+        if batch_idx == 1:
+            meter.once = loss
+        return output
+
+    def on_train_epoch_end(self) -> None:
+        metrics = self.trainer.callback_metrics
+        self.means[self.current_epoch] = {name: one.item() for name, one in metrics.items()}
+
+
+@lightnings_own_warnings
+def test_an_epoch_gone_on_with_from_anywhere_has_the_same_means(tmp_path: Path) -> None:
+    def trained(path: Path | None = None) -> tuple[Any, Any]:
+        rnd.fix_seed(5)
+        callback, module = MeterCallback(), Weighs()
+        folder = tmp_path if path is None else tmp_path / "resumed"
+        trainer = plain_trainer(
+            callbacks=[callback, RndCallback(), SaveEach(folder)],
+            max_epochs=2,
+            enable_checkpointing=True,
+        )
+        trainer.fit(module, Sized(), ckpt_path=path, weights_only=True)
+        return module.means, callback.state_dict()
+
+    means, state = trained()
+    saved = [*tmp_path.glob("*_batch_end.ckpt")]
+    assert len(saved) == 6
+    assert means[1].keys() == {"loss", "host", "wide", "once"}
+
+    for path in saved:
+        resumed, resumed_state = trained(path)
+        assert resumed == {epoch: means[epoch] for epoch in resumed}, path.name
+        assert same(resumed_state, state)
+
+
+@pytest.mark.parametrize("state", [{"ranks": None}, {"other": 1}, {"ranks": {0: {"loss": 1}}}])
+def test_a_state_of_something_else_is_refused(state: dict[str, Any]) -> None:
+    callback = MeterCallback()
+    assert callback.state_dict() == {}
+    callback.setup(plain_trainer(), PlainModule(), "fit")
+
+    with pytest.raises(CheckpointError):
+        callback.load_state_dict(state)

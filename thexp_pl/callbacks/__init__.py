@@ -8,6 +8,7 @@ from thexp_pl.callbacks.eval import EvalCallback
 from thexp_pl.callbacks.experiment import ExperimentCallback
 from thexp_pl.callbacks.logger import LoggerCallback
 from thexp_pl.callbacks.meter import MeterCallback
+from thexp_pl.callbacks.rnd import RndCallback
 from thexp_pl.callbacks.saver import SaverCallback
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "ExperimentCallback",
     "LoggerCallback",
     "MeterCallback",
+    "RndCallback",
     "SaverCallback",
 ]

@@ -8,7 +8,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from thexp_pl.callbacks.gather import gathered, has_failed, ranks
 from thexp_pl.callbacks.hook import Hookable
+from thexp_pl.errors import CheckpointError
 from thexp_pl.meter import AvgMeter, Meter
 
 __all__ = ["MeterCallback"]
@@ -26,10 +28,45 @@ class MeterCallback(Hookable, pl.Callback):
     The batch size is the length of the first tensor in the batch that has one, whatever tuples,
     lists and dicts it lies in; without any, each step counts alike. On several devices each rank
     has the means of its own batches; they are not reduced over ranks.
+
+    The sums of an epoch in progress go into each checkpoint, and a training that goes on from it
+    ends the epoch with the same means; with fewer ranks than were saved, each goes on with the sums
+    of several.
     """
 
     def __init__(self) -> None:
         self.average = AvgMeter()
+        self._trainer: pl.Trainer | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Note whose checkpoints these sums go into."""
+        self._trainer = trainer
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the sums of every rank; where an error ends the training, of this one only.
+
+        Returns:
+            ``ranks``: by rank the `AvgMeter.state_dict`. Empty before a fit.
+        """
+        if self._trainer is None:
+            return {}
+        own, rank = self.average.state_dict(), self._trainer.global_rank
+        return {"ranks": gathered(own, rank, alone=has_failed(self._trainer))}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the sums of an epoch; the start of another one resets them."""
+        saved = state_dict.get("ranks")
+        if self._trainer is None or not isinstance(saved, Mapping):
+            raise CheckpointError(
+                "the checkpoint's state of MeterCallback is none that it saves; load a checkpoint "
+                "that it was in"
+            )
+        self.average.reset()
+        for rank, sums in sorted(saved.items()):
+            if rank % ranks() == self._trainer.global_rank:
+                one = AvgMeter()
+                one.load_state_dict(sums)
+                self.average.merge(one)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin the epoch's means at nothing."""

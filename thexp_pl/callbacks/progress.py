@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+
+from thexp_pl.callbacks.gather import has_failed
 
 __all__ = [
     "completed_batches",
@@ -12,6 +15,7 @@ __all__ = [
     "full_state",
     "last_epoch",
     "last_step",
+    "metrics_of",
     "sidecar_info",
     "weights_state",
 ]
@@ -51,7 +55,21 @@ def weights_state(trainer: pl.Trainer) -> dict[str, Any]:
     return state
 
 
+def metrics_of(trainer: pl.Trainer) -> dict[str, torch.Tensor]:
+    """Give `trainer.callback_metrics`, each detached from its graph.
+
+    Once training has failed they are as they were last: a mean that is reduced over ranks would
+    wait for the others.
+    """
+    metrics: dict[str, torch.Tensor] = (
+        trainer._logger_connector._callback_metrics
+        if has_failed(trainer)
+        else trainer.callback_metrics
+    )
+    return {name: value.detach() for name, value in metrics.items()}
+
+
 def sidecar_info(trainer: pl.Trainer) -> dict[str, Any]:
     """Give what a sidecar says of now: thexp's `eidx` of the last epoch done, and the metrics."""
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    metrics = {name: float(value) for name, value in metrics_of(trainer).items()}
     return {**metrics, "eidx": completed_epochs(trainer)}

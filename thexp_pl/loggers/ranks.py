@@ -186,7 +186,7 @@ def end(run: OpenRun, exception: BaseException | None) -> None:
     if exception is None:
         run.finish("failed")
     elif isinstance(exception, SIGTERMException):
-        run.finish("interrupted", exception, "SIGTERM")
+        run.finish("interrupted", exception, getattr(exception, "signal_name", "SIGTERM"))
     else:
         run.finish(status_of(exception), exception)
 

@@ -1,0 +1,55 @@
+"""Whether a training that goes on from its checkpoints ends with the same bits."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytorch_lightning as pl
+
+from thexp_pl.callbacks.rnd import RndCallback
+
+__all__ = ["inexactness"]
+
+
+def inexactness(trainer: pl.Trainer) -> str | None:
+    """Say why going on from a checkpoint will not be exact, and what to do about it.
+
+    Args:
+        trainer: The Trainer, whose train loaders are set up.
+
+    Returns:
+        One line; None where nothing is known to be in the way.
+    """
+    reasons = list(_reasons(trainer))
+    return f"resuming will not be exact: {'; '.join(reasons)}" if reasons else None
+
+
+def _reasons(trainer: pl.Trainer) -> Iterator[str]:
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set elsewhere
+    if not any(isinstance(callback, RndCallback) for callback in callbacks):
+        yield "the random states are not saved (add RndCallback() to the callbacks)"
+    loop: Any = trainer.fit_loop
+    loaders = [] if loop._combined_loader is None else loop._combined_loader.flattened
+    fetcher = loop._data_fetcher
+    reads_ahead = getattr(fetcher, "prefetch_batches", 0) > 0 and fetcher.length is None
+    found = (_reason(loader, reads_ahead) for loader in loaders)
+    yield from dict.fromkeys(reason for reason in found if reason is not None)
+
+
+def _reason(loader: Any, reads_ahead: bool) -> str | None:
+    name = type(loader).__name__
+    if not hasattr(loader, "state_dict") or not hasattr(loader, "load_state_dict"):
+        return (
+            f"the train loader, a {name}, does not keep its place in the data"
+            " (give thexp_pl.data.exact(loader))"
+        )
+    if getattr(loader, "inexact", None) is not None:
+        return str(loader.inexact)
+    if reads_ahead and "ahead" not in inspect.signature(loader.state_dict).parameters:
+        return (
+            f"the train loader, a {name}, has no length, so that Lightning reads a batch ahead, and"
+            " its state_dict takes no `ahead` (give a thexp_pl.data.ExactDataLoader)"
+        )
+    return None

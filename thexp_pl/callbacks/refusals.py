@@ -1,0 +1,76 @@
+"""What a SaverCallback cannot do, told before the training starts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.strategies import DeepSpeedStrategy
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
+
+from thexp_pl.errors import CheckpointError, UsageError
+
+__all__ = ["refuse_sharded", "refuse_unfound_last"]
+
+_FIT = pl.Trainer.fit.__code__
+_RUN = pl.Trainer._run.__code__
+_WORKER = _MultiProcessingLauncher._wrapping_function.__code__
+
+
+def refuse_sharded(trainer: pl.Trainer) -> None:
+    """Refuse a strategy whose checkpoints are folders that all ranks write.
+
+    Args:
+        trainer: The Trainer.
+
+    Raises:
+        UsageError: It has such a strategy.
+    """
+    strategy: Any = trainer.strategy
+    name = type(strategy).__name__
+    if isinstance(strategy, DeepSpeedStrategy):
+        way_out = "take FSDPStrategy(state_dict_type='full'), or Lightning's ModelCheckpoint"
+    elif getattr(strategy, "_state_dict_type", "full") != "full":
+        way_out = f"take {name}(state_dict_type='full'), or Lightning's ModelCheckpoint"
+    elif getattr(strategy, "_save_distributed_checkpoint", False):
+        way_out = f"take {name}(save_distributed_checkpoint=False), or Lightning's ModelCheckpoint"
+    else:
+        return
+    raise UsageError(
+        f"SaverCallback saves one file, and {name} as it is set saves a folder of shards: {way_out}"
+    )
+
+
+def refuse_unfound_last(trainer: pl.Trainer) -> None:
+    """Refuse a fit that was to go on from the last checkpoint where Lightning found none.
+
+    Lightning looks for files of ModelCheckpoint only, warns, and trains from the beginning. It
+    tells callbacks neither what was asked for nor what was found, so that the calls in progress
+    are looked at.
+
+    Args:
+        trainer: The Trainer, as its callbacks are set up.
+
+    Raises:
+        CheckpointError: It is such a fit.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    found = None
+    while frame is not None:
+        given = frame.f_locals
+        if frame.f_code is _RUN and given.get("self") is trainer:
+            found = given.get("ckpt_path")
+        asked: Sequence[object] = ()
+        if frame.f_code is _FIT and given.get("self") is trainer:
+            asked = (given.get("ckpt_path"),)
+        elif frame.f_code is _WORKER:
+            asked = given.get("args", ())
+        if found is None and any(type(one) is str and one == "last" for one in asked):
+            raise CheckpointError(
+                "ckpt_path='last': Lightning finds no files but those of its ModelCheckpoint, and "
+                "would begin anew; give ckpt_path=thexp_pl.checkpoint_path('last')"
+            )
+        frame = frame.f_back
