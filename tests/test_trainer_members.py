@@ -60,7 +60,8 @@ def test_the_parts_of_the_run_exist_after_initial_exp(tmp_path: Path) -> None:
     assert isinstance(trainer.rnd, RndManager)
     assert isinstance(trainer.lightning_trainer, pl.Trainer)
     assert trainer.module.model is trainer.model
-    assert trainer.train_dataloader is trainer.eval_dataloader is trainer.test_dataloader
+    assert trainer.eval_dataloader is trainer.test_dataloader
+    assert trainer.train_dataloader.dataset is trainer.eval_dataloader.dataset
 
 
 @pytest.mark.parametrize(

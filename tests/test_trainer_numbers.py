@@ -22,6 +22,7 @@ from trainer_helpers import (
 )
 
 from thexp_pl import Params, Trainer
+from thexp_pl.data import exact
 from thexp_pl.errors import TrainerError
 
 EPOCHS = 3
@@ -39,7 +40,7 @@ class Recipe:
             nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3)
         )
         self.make_optimizers()
-        self.loader = DataLoader(make_data(), 4, shuffle=True)  # by the global random state
+        self.loader = exact(DataLoader(make_data(), 4, shuffle=True))  # what the facade makes of it
         torch.manual_seed(1)
 
     def make_optimizers(self) -> None:

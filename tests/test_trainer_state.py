@@ -293,6 +293,7 @@ def test_the_files_open_without_pickled_code_and_in_plain_lightning(tmp_path: Pa
 
 
 @lightnings_own_warnings
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`, callbacks")
 def test_lightning_itself_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     facade, at_once = start(TinyTrainer, tmp_path, 1), start(TinyTrainer, tmp_path, 2)
     facade.train()

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from thexp_pl.errors import near_miss
 
 if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` does it
+    from thexp_pl import data as data
     from thexp_pl import rnd as rnd
     from thexp_pl.cli.lightning_cli import ThexpCLI as ThexpCLI
     from thexp_pl.console import Logger as Logger
+    from thexp_pl.data import DataBundler as DataBundler
     from thexp_pl.errors import ThexpError as ThexpError
     from thexp_pl.globvars import globs as globs
     from thexp_pl.loggers import RunLogger as RunLogger
@@ -26,6 +28,8 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` do
     from thexp_pl.record import ExperimentViewer as ExperimentViewer
     from thexp_pl.rnd import RndManager as RndManager
     from thexp_pl.saver import Saver as Saver
+    from thexp_pl.saver import StateFolder as StateFolder
+    from thexp_pl.saver import checkpoint_path as checkpoint_path
     from thexp_pl.trainer import Trainer as Trainer
 
 __version__ = "0.1.0"
@@ -35,6 +39,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AvgMeter": "meter",
     "BaseParams": "params",
+    "DataBundler": "data",
     "Experiment": "record",
     "ExperimentViewer": "record",
     "Logger": "console",
@@ -43,9 +48,12 @@ _HOMES = {
     "RndManager": "rnd",
     "RunLogger": "loggers",
     "Saver": "saver",
+    "StateFolder": "saver",
     "ThexpCLI": "cli.lightning_cli",
     "ThexpError": "errors",
     "Trainer": "trainer",
+    "checkpoint_path": "saver",
+    "data": "",
     "globs": "globvars",
     "rnd": "",
 }

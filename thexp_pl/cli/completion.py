@@ -12,7 +12,37 @@ from thexp_pl.errors import UsageError
 __all__ = ["add_parser", "run_completion"]
 
 _SHELLS = ("bash", "zsh", "tcsh")
-_FILES = ("config", "ckpt_path")
+# Words and runs are found by the shell itself: to ask Python for them would take half a second
+# at each press of the key.
+_CHECKPOINTS = {
+    "bash": "_thexp_pl_checkpoints",
+    "zsh": "_thexp_pl_checkpoints",
+    "tcsh": "f",
+    "preamble": {
+        "bash": """
+_thexp_pl_checkpoints() {
+  local manifest key
+  compgen -f -- "$1"
+  compgen -W "last best" -- "$1"
+  for manifest in experiment/*/*/run.json; do
+    key=${manifest%/run.json}
+    key=${key##*/}
+    [ -e "$manifest" ] && compgen -W "$key@last $key@best" -- "$1"
+  done
+}
+""",
+        "zsh": """
+_thexp_pl_checkpoints() {
+  local manifest
+  local -a words=(last best)
+  for manifest in experiment/*/*/run.json(N); do
+    words+=("${manifest:h:t}@last" "${manifest:h:t}@best")
+  done
+  _alternative "words:checkpoint:compadd -a words" "files:file:_files"
+}
+""",
+    },
+}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -60,8 +90,10 @@ def run_completion(arguments: argparse.Namespace) -> int:
     commands |= parsers([] if name is None else [f"--trainer_class={name}"])
     for command in commands.values():
         for action in command._actions:
-            if action.dest in _FILES:
+            if action.dest == "config":
                 action.complete = shtab.FILE
+            elif action.dest == "ckpt_path":
+                action.complete = _CHECKPOINTS
             elif action.dest == "exps_dir":
                 action.complete = shtab.DIRECTORY
             elif not action.choices:

@@ -24,7 +24,7 @@ from thexp_pl.cli.params_given import GivenParams
 from thexp_pl.cli.parser import RESERVED, RESERVED_FOR_MODULES, Parser, parser_options
 from thexp_pl.cli.refusals import failed_in_one_line, refuse_redacted, refused_in_one_line
 from thexp_pl.cli.report import report_errors, report_run, save_config
-from thexp_pl.cli.subject import Subject, choose_subject
+from thexp_pl.cli.subject import Subject, choose_subject, explain_checkpoint, loading
 from thexp_pl.errors import TrainerError, UsageError
 from thexp_pl.loggers import RunLogger, find_run_logger
 from thexp_pl.record import Experiment
@@ -112,6 +112,7 @@ class ThexpCLI(LightningCLI):
         super().setup_parser(*args, **kwargs)
         for name, parser in getattr(self, "_subcommand_parsers", {}).items():
             parser.prog = f"{self.parser.prog} {name}"
+            explain_checkpoint(parser, name)
 
     def add_core_arguments_to_parser(self, parser: Any) -> None:
         """Add Lightning's flags, those of the record, and those of the model or the Params."""
@@ -142,16 +143,18 @@ class ThexpCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse what was given, and report environment variables that are nearly flags."""
-        for line in self._messages.unknown_variables():
+        for line in [*self._messages.unknown_variables(), *self.subject.warnings]:
             _warn(line)
         if args is None:
             self.config = parser.parse_args(self.given.retyped())
         else:
             self.config = parser.parse_object(args)
+        self.subject.settle_checkpoint(self.config)
 
     def _parse_ckpt_path(self) -> None:
         if self.subject.facade is None:  # a facade's settings lie beneath the flags already
-            super()._parse_ckpt_path()
+            with loading(self.subject.origin):
+                super()._parse_ckpt_path()
 
     # -- from flags to objects -------------------------------------------------------------------
 
@@ -260,7 +263,7 @@ class ThexpCLI(LightningCLI):
                     run_facade(self.facade, subcommand, self._chosen("ckpt_path"))
         except SystemExit as ending:
             if isinstance(ending, SIGTERMException):  # Lightning ends with 0, and after ^C with 1
-                raise SystemExit(143) from None
+                raise SystemExit(ending.code or 143) from None
             if isinstance(ending.__context__, KeyboardInterrupt):
                 raise SystemExit(130) from None
             raise

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.trainer.connectors.data_connector import _DataLoaderSource
 
-from thexp_pl.callbacks import MeterCallback, SaverCallback
+from thexp_pl.callbacks import MeterCallback, RndCallback, SaverCallback
 from thexp_pl.loggers import RunLogger
 from thexp_pl.params import BaseParams
 from thexp_pl.params.plain import to_plain
 from thexp_pl.params.values import Unread
 from thexp_pl.trainer.devices import device_options
+from thexp_pl.trainer.loaders import exactly
 from thexp_pl.trainer.module import PARAMS_KEY
 from thexp_pl.trainer.options import listed
 
@@ -39,13 +41,28 @@ def add_recording(
         loggers.append(RunLogger(exps_dir, name, **record))
     config["logger"] = loggers or wanted
     given = listed(config.get("callbacks"))
-    added: list[pl.Callback] = []
-    if not any(isinstance(one, MeterCallback) for one in given):
-        added.append(MeterCallback())
+    always: list[pl.Callback] = [MeterCallback(), RndCallback()]
+    added = [one for one in always if not any(isinstance(other, type(one)) for other in given)]
+    added.append(ExactLoaders())
     has_saver = any(isinstance(one, Checkpoint) for one in given)
     if wanted is not False and config.get("enable_checkpointing") is not False and not has_saver:
         added.append(SaverCallback())
     return added
+
+
+class ExactLoaders(pl.Callback):
+    """Lets a training read its data by exact loaders, whoever makes the loaders."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Stand between Lightning and what gives it the loaders."""
+        source = trainer.fit_loop._data_source
+        if stage == "fit" and not isinstance(source, _ExactSource):
+            trainer.fit_loop._data_source = _ExactSource(source.instance, source.name)
+
+
+class _ExactSource(_DataLoaderSource):
+    def dataloader(self) -> Any:
+        return exactly(super().dataloader())
 
 
 class KeepParams(pl.Callback):

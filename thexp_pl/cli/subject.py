@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -11,15 +15,17 @@ import torch
 
 from thexp_pl.cli.given import Given
 from thexp_pl.cli.importing import import_class
-from thexp_pl.errors import ParamsError, UsageError
+from thexp_pl.cli.params_given import GivenParams
+from thexp_pl.cli.parser import RESERVED
+from thexp_pl.errors import CheckpointError, ParamsError, RecordError, UsageError
 from thexp_pl.globvars import globs
 from thexp_pl.params import BaseParams
 from thexp_pl.params.flags import apply_values
-from thexp_pl.saver.reading import read_state
+from thexp_pl.saver.choosing import BEST, LAST, NotFoundError, checkpoint_path
 from thexp_pl.trainer import Trainer
 from thexp_pl.trainer.module import PARAMS_KEY
 
-__all__ = ["Subject", "choose_subject"]
+__all__ = ["Origin", "Subject", "choose_subject", "explain_checkpoint", "loading"]
 
 _DEEDS = {
     "fit": "training",
@@ -27,6 +33,19 @@ _DEEDS = {
     "test": "testing",
     "predict": "predicting with",
 }
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The checkpoint that ``--ckpt_path`` names.
+
+    Args:
+        path: The file, validated, or what Lightning alone understands; None for a fresh start.
+        warnings: Lines for the user.
+    """
+
+    path: str | None
+    warnings: list[str]
 
 
 @dataclass
@@ -38,12 +57,29 @@ class Subject:
         params: The Params whose values are the flags' defaults; None where there are none.
         note: A line for the user, or an empty text.
         is_named: The command, and not a script, says what is trained.
+        origin: The checkpoint to begin from; None where none is named.
     """
 
     facade: type[Trainer] | None
     params: BaseParams | None
     note: str = ""
     is_named: bool = True
+    origin: Origin | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """Lines for the user about the checkpoint."""
+        return [] if self.origin is None else self.origin.warnings
+
+    def settle_checkpoint(self, config: Any) -> None:
+        """Put the checkpoint's file in the place of the word that named it.
+
+        Args:
+            config: The configuration as parsed, the subcommand's settings below its name.
+        """
+        subcommand = config.get("subcommand")
+        if self.origin is not None and subcommand is not None:
+            config[subcommand]["ckpt_path"] = self.origin.path
 
 
 def choose_subject(given: Given, model_class: Any, trainer_class: Any) -> Subject:
@@ -57,7 +93,8 @@ def choose_subject(given: Given, model_class: Any, trainer_class: Any) -> Subjec
     Raises:
         UsageError: If what is named cannot be imported, is of another kind, or both a facade
             Trainer and a LightningModule are named.
-        CheckpointError: If the facade's checkpoint is damaged.
+        CheckpointError: If the checkpoint is damaged, or there is none of that name.
+        RecordError: If the checkpoint's run is none.
     """
     if _is_facade(trainer_class):
         return replace(_facade_subject(trainer_class, given), is_named=False)
@@ -98,25 +135,101 @@ def _is_facade(value: Any) -> bool:
 
 def _facade_subject(facade: type[Trainer], given: Given, note: str = "") -> Subject:
     params = facade.params_class()()
-    checkpoint = given.text("ckpt_path")
-    if checkpoint:
-        path = Path(checkpoint)
-        if not path.is_file():
-            raise UsageError(f"--ckpt_path: there is no file {checkpoint!r}")
-        _take_params(params, read_state(path, weights_only=True, map_location="cpu")[0], path)
-    return Subject(facade, params, note)
+
+    def experiment() -> str:
+        if not params.has_exp_name():
+            return facade.__name__
+        # a copy: it rewrites the words, and the checkpoint's own Params lie beneath them later
+        return GivenParams(params, copy.deepcopy(given), RESERVED).params.get_exp_name()
+
+    origin = _origin(given, experiment)
+    if origin is not None and origin.path is not None:
+        with loading(origin):
+            state = torch.load(origin.path, map_location="cpu", weights_only=True, mmap=True)
+        _take_params(params, state, Path(origin.path))
+    return Subject(facade, params, note, origin=origin)
 
 
 def _module_subject(model: Any, given: Given) -> Subject:
     params = _module_params(model)
-    path = Path(given.text("ckpt_path") or "")
-    if params is not None and path.is_file():  # Lightning takes other words than files too
+    name = given.text("model") or str(getattr(model, "__name__", model))
+    origin = None
+    if not _is_lightnings(given.text("ckpt_path")):
+        origin = _origin(given, lambda: name.rpartition(".")[2])
+    if params is not None and origin is not None and origin.path is not None:
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except Exception:  # noqa: BLE001 - damaged in any of torch's ways: Lightning will say so
+            state = torch.load(origin.path, map_location="cpu", weights_only=True, mmap=True)
+        except Exception:  # noqa: BLE001 - it holds more than plain values: Lightning will say so
             state = {}
-        _take_params(params, state, path)
-    return Subject(None, params)
+        _take_params(params, state, Path(origin.path))
+    return Subject(None, params, origin=origin)
+
+
+def _is_lightnings(text: str | None) -> bool:
+    """Say whether this is none of our words or files: an address, or a folder of shards."""
+    text = text or ""
+    return text == "hpc" or text.startswith("registry") or "://" in text or Path(text).is_dir()
+
+
+def _origin(given: Given, experiment: Callable[[], str]) -> Origin | None:
+    """Find the checkpoint to begin from.
+
+    ``last`` and ``best`` are those of the experiment that the run will belong to. Where ``fit``
+    finds no ``last`` it begins anew, so that a job that is queued again needs no other command.
+    """
+    setting, text = given.find("ckpt_path"), given.text("ckpt_path")
+    if setting is None or text in (None, "", "null"):
+        return None
+    place: dict[str, Any] = {}
+    if text in (LAST, BEST):
+        root = given.text("exps_dir") or "./experiment"
+        place = {"experiment": given.text("exp_name") or experiment(), "root": root}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            path: str | None = str(checkpoint_path(str(text), **place))
+        except (CheckpointError, RecordError, UsageError) as error:
+            line = f"{setting.place}: {error}"
+            if not (
+                isinstance(error, NotFoundError) and text == LAST and given.subcommand == "fit"
+            ):
+                raise type(error)(line) from None
+            return Origin(None, [f"{line}; training starts from the beginning"])
+    return Origin(path, [f"{setting.place}: {one.message}" for one in told])
+
+
+def explain_checkpoint(parser: Any, subcommand: str) -> None:
+    """Have the help of ``--ckpt_path`` say what it takes here, not what a Trainer takes.
+
+    Args:
+        parser: The parser of a subcommand.
+        subcommand: Its name.
+    """
+    begins = " (where there is none yet, fit begins anew)" if subcommand == "fit" else ""
+    for action in parser._actions:
+        if action.dest == "ckpt_path":
+            action.help = (
+                f"The checkpoint to begin from: last{begins} or best of the run's experiment, "
+                "RUN@CHECKPOINT, or a path."
+            )
+
+
+@contextmanager
+def loading(origin: Origin | None) -> Iterator[None]:
+    """Refuse in one line what cannot be loaded.
+
+    Args:
+        origin: The checkpoint.
+
+    Raises:
+        CheckpointError: With the first line of what is wrong.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        file = "the file" if origin is None else origin.path
+        raise CheckpointError(f"--ckpt_path: {file} cannot be loaded: {reason}") from error
 
 
 def _take_params(params: BaseParams, state: Any, path: Path) -> None:

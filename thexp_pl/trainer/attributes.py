@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from thexp_pl.data import DataBundler
 from thexp_pl.errors import CheckpointError, TrainerError
 
 __all__ = ["Attributes", "find_attributes", "load_others", "save_others"]
@@ -63,7 +64,7 @@ def find_attributes(attributes: Mapping[str, Any]) -> Attributes:
     """
     found = Attributes()
     for name, value in attributes.items():
-        if name.startswith("_") or isinstance(value, DataLoader):
+        if name.startswith("_") or isinstance(value, (DataLoader, DataBundler)):
             continue  # the position in the data is not an attribute's state
         if isinstance(value, nn.Module):
             found.modules[name] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from thexp_pl.callbacks.progress import (
 )
 from thexp_pl.errors import CheckpointError, TrainerError
 from thexp_pl.loggers.lineage import run_of_checkpoint
+from thexp_pl.saver import checkpoint_path
 from thexp_pl.trainer.checkpoint_state import (
     check_optimizers,
     check_weights,
@@ -83,6 +85,31 @@ class TrainerCheckpoints(TrainerParts):
     def load_model(self, which: Which, byindex: bool = False) -> Info:
         """Restore the weights of a model file; training starts anew. See `load_checkpoint`."""
         return self._restore(self.saver.model_path(which, byindex), goes_on=False)
+
+    def load_latest_checkpoint(self) -> Info | None:
+        """Restore the newest checkpoint of the experiment that is not damaged.
+
+        Looked for in the experiment's latest run first, then in those before it. `train` goes on
+        from it, in the midst of an epoch where it was saved there.
+
+        Returns:
+            The values of its sidecar; None, with a warning, where there is none: training then
+            starts at nothing.
+
+        Raises:
+            CheckpointError: If it is from another kind of trainer.
+
+        Source: thexp's ``load_latast_checkpoint``, which is another name of it.
+        """
+        experiment = self.experiment
+        try:
+            path = checkpoint_path("last", experiment=experiment.name, root=experiment.root)
+        except CheckpointError as error:
+            warnings.warn(f"{error}; training starts at nothing", UserWarning, stacklevel=2)
+            return None
+        return self._restore(path, goes_on=True)
+
+    load_latast_checkpoint = load_latest_checkpoint
 
     def _save(
         self,

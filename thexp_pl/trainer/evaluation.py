@@ -14,6 +14,7 @@ from pytorch_lightning.trainer.states import RunningStage
 from torch import nn
 
 from thexp_pl.meter import Meter
+from thexp_pl.rnd import isolate
 from thexp_pl.trainer.results import as_meter
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class _Batches:
 def evaluate(trainer: Trainer, loader: Iterable[Any], stage: str) -> Meter:
     """Call `test_eval_logic` with all modules in eval mode and no gradients.
 
+    What it draws is not missing from the training: the random states are put back after it.
+
     Args:
         trainer: The facade Trainer, after `initial_exp`.
         loader: What it evaluates on.
@@ -86,7 +89,8 @@ def evaluate(trainer: Trainer, loader: Iterable[Any], stage: str) -> Meter:
     )
     batches = _Batches(loader, module, count)
     # the precision plugin's context, so that bf16-mixed evaluates as it trains
-    with _eval_mode(module), torch.no_grad(), lightning.precision_plugin.forward_context():
+    precision = lightning.precision_plugin.forward_context()
+    with isolate(), _eval_mode(module), torch.no_grad(), precision:
         return as_meter(trainer.test_eval_logic(batches, trainer.params), "test_eval_logic")
 
 

@@ -15,7 +15,6 @@ from thexp_pl.errors import TrainerError, UsageError
 from thexp_pl.meter import Meter
 from thexp_pl.params import BaseParams, Params
 from thexp_pl.record.ending import status_of
-from thexp_pl.saver import Saver
 from thexp_pl.trainer.checkpoint_state import settle_progress
 from thexp_pl.trainer.checkpoints import TrainerCheckpoints
 from thexp_pl.trainer.devices import device_options
@@ -164,8 +163,8 @@ class Trainer(TrainerCheckpoints):
         taken = {type(callback) for callback in given}
         self._callbacks = [one for one in self._callbacks if type(one) not in taken] + given
         for callback in self._callbacks:
-            if isinstance(callback, SaverCallback):  # both keep as many
-                run.saver = Saver(run.saver.dir, callback.max_to_keep, run_key=run.experiment.key)
+            if isinstance(callback, SaverCallback):  # both keep the same
+                run.saver = callback.open_saver(run.saver.dir, run.experiment.key)
         self.initial_trainer(self.params)
         run.module = TrainBatchModule(self, run)
         run.module.adopt()

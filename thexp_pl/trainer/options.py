@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from thexp_pl.callbacks import LoggerCallback, MeterCallback, SaverCallback
+from thexp_pl.callbacks import LoggerCallback, MeterCallback, RndCallback, SaverCallback
 from thexp_pl.errors import TrainerError, near_miss
 from thexp_pl.loggers import RunLogger
 
@@ -93,13 +93,14 @@ def listed(value: Any) -> list[Any]:
 
 
 def with_own_callbacks(given: list[pl.Callback], saves: bool) -> list[pl.Callback]:
-    """Add to the callbacks what averages and what saves, unless there is one of that kind.
+    """Add to the callbacks what averages, keeps random states and saves, unless one does.
 
     Args:
         given: The user's callbacks, hooked or as an option.
         saves: Whether checkpoints are wanted.
     """
-    own: list[pl.Callback] = [MeterCallback(), SaverCallback()] if saves else [MeterCallback()]
+    own: list[pl.Callback] = [MeterCallback(), RndCallback()]
+    own += [SaverCallback()] if saves else []
     missing = [one for one in own if not any(isinstance(other, type(one)) for other in given)]
     callbacks = [*missing, *given]
     # the means must be there before they are shown, and shown before anything else is said

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 
 from thexp_pl.errors import TrainerError, near_miss
 from thexp_pl.params import Params
+from thexp_pl.trainer.loaders import exactly
 
 if TYPE_CHECKING:
     from thexp_pl.console import Logger
@@ -92,7 +93,8 @@ class TrainerParts:
 
         Args:
             **loaders: `train`, `eval`, `test` and `predict`, each an iterable of batches such as
-                a `torch.utils.data.DataLoader`.
+                a `torch.utils.data.DataLoader`. Of a plain DataLoader for `train` an
+                `ExactDataLoader` is made, so that a training can go on in the midst of an epoch.
 
         Raises:
             TrainerError: For another name, or what cannot be iterated epoch by epoch.
@@ -105,6 +107,8 @@ class TrainerParts:
                 )
             _check_loader(stage, loader)
         self._loaders.update(loaders)
+        if "train" in loaders:
+            self._loaders["train"] = exactly(loaders["train"])
 
     @property
     def train_dataloader(self) -> Iterable[Any]:
