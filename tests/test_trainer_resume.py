@@ -25,6 +25,7 @@ from trainer_helpers import (
 from thexp_pl import Params
 from thexp_pl.callbacks import RndCallback, SaverCallback
 from thexp_pl.data import ExactDataLoader
+from thexp_pl.errors import CheckpointError, RecordError
 from thexp_pl.record.faults import RecorderWarning
 
 
@@ -87,6 +88,19 @@ def test_the_newest_checkpoint_of_the_experiment_goes_on_in_mid_epoch(
         (2, 2), (2, 3), (2, 4), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)
     ]  # fmt: skip
     assert manifest(resumed)["parent"]["key"] == failed.experiment.key
+
+
+def test_words_name_checkpoints_of_this_experiment_and_of_other_runs(tmp_path: Path) -> None:
+    failed = cut_off(tmp_path, BATCHES + 2)
+    key = failed.experiment.key
+    for which in ("last", f"{key}@last", f"{key}@1000001.ckpt"):
+        trainer = start(Shuffled, tmp_path)
+        trainer.load_checkpoint(which)
+        assert trainer.params.eidx == 2
+    with pytest.raises(CheckpointError, match="no checkpoint 'best'"):
+        trainer.load_checkpoint("best")
+    with pytest.raises(RecordError, match="nosuchrun"):
+        trainer.load_keypoint("nosuchrun@1")
 
 
 def test_without_any_checkpoint_it_says_so_and_training_starts_at_nothing(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from thexp_pl.callbacks.progress import (
 from thexp_pl.errors import CheckpointError, TrainerError
 from thexp_pl.loggers.lineage import run_of_checkpoint
 from thexp_pl.saver import checkpoint_path
+from thexp_pl.saver.choosing import BEST, LAST, NotFoundError
 from thexp_pl.trainer.checkpoint_state import (
     check_optimizers,
     check_weights,
@@ -66,8 +67,9 @@ class TrainerCheckpoints(TrainerParts):
         """Restore a checkpoint: attributes and progress; `train` then goes on from it.
 
         Args:
-            which: A number of completed epochs, an index with ``byindex=True``, or a path, also of
-                a file that a ModelCheckpoint of Lightning's has written.
+            which: A number of completed epochs, an index with ``byindex=True``, a path, also of a
+                file that a ModelCheckpoint of Lightning's has written, or one of the words of
+                `thexp_pl.checkpoint_path`: ``last`` and ``best`` of this experiment, ``RUN@NAME``.
             byindex: Take `which` as an index into ``saver.find_checkpoints()``.
 
         Returns:
@@ -76,15 +78,15 @@ class TrainerCheckpoints(TrainerParts):
         Raises:
             CheckpointError: If it is missing, damaged, or from another kind of trainer.
         """
-        return self._restore(self.saver.checkpoint_path(which, byindex), goes_on=True)
+        return self._restore(self._path(self.saver.checkpoint_path, which, byindex), goes_on=True)
 
     def load_keypoint(self, which: Which, byindex: bool = False) -> Info:
         """Restore a keypoint; `train` then goes on from it. See `load_checkpoint`."""
-        return self._restore(self.saver.keypoint_path(which, byindex), goes_on=True)
+        return self._restore(self._path(self.saver.keypoint_path, which, byindex), goes_on=True)
 
     def load_model(self, which: Which, byindex: bool = False) -> Info:
         """Restore the weights of a model file; training starts anew. See `load_checkpoint`."""
-        return self._restore(self.saver.model_path(which, byindex), goes_on=False)
+        return self._restore(self._path(self.saver.model_path, which, byindex), goes_on=False)
 
     def load_latest_checkpoint(self) -> Info | None:
         """Restore the newest checkpoint of the experiment that is not damaged.
@@ -101,15 +103,23 @@ class TrainerCheckpoints(TrainerParts):
 
         Source: thexp's ``load_latast_checkpoint``, which is another name of it.
         """
-        experiment = self.experiment
         try:
-            path = checkpoint_path("last", experiment=experiment.name, root=experiment.root)
-        except CheckpointError as error:
+            path = self._path(self.saver.checkpoint_path, "last", byindex=False)
+        except NotFoundError as error:
             warnings.warn(f"{error}; training starts at nothing", UserWarning, stacklevel=2)
             return None
         return self._restore(path, goes_on=True)
 
     load_latast_checkpoint = load_latest_checkpoint
+
+    def _path(self, find: Callable[[Which, bool], Path], which: Which, byindex: bool) -> Path:
+        if isinstance(which, str) and not byindex and not Path(which).exists():
+            experiment = self.experiment
+            if which in (LAST, BEST):
+                return checkpoint_path(which, experiment=experiment.name, root=experiment.root)
+            if "@" in which:
+                return checkpoint_path(which)
+        return find(which, byindex)
 
     def _save(
         self,
