@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from saving_helpers import (
     At,
@@ -199,3 +200,13 @@ def test_a_loader_that_is_in_the_way_of_an_exact_resume_is_told(
 
     with pytest.warns(UserWarning, match=f"^resuming will not be exact: .*{reason}"):
         trainer.fit(Module(), train)
+
+
+def test_beside_other_checkpoints_than_ours_it_is_told_too(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, ModelCheckpoint(tmp_path))
+    plain = DataLoader(loader().dataset, 2)
+
+    with pytest.warns(UserWarning, match="^resuming will not be exact") as caught:
+        trainer.fit(Module(), plain)
+
+    assert len([one for one in caught if "exact" in str(one.message)]) == 1

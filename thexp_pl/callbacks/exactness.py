@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import inspect
+import warnings
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
 
-from thexp_pl.callbacks.rnd import RndCallback
+__all__ = ["tell_inexactness"]
 
-__all__ = ["inexactness"]
+_told: weakref.WeakSet[pl.Trainer] = weakref.WeakSet()
 
 
-def inexactness(trainer: pl.Trainer) -> str | None:
-    """Say why going on from a checkpoint will not be exact, and what to do about it.
+def tell_inexactness(trainer: pl.Trainer, *, keeps_states: bool) -> None:
+    """Warn, once for a Trainer, that going on from a checkpoint will not be exact, and why.
 
     Args:
         trainer: The Trainer, whose train loaders are set up.
-
-    Returns:
-        One line; None where nothing is known to be in the way.
+        keeps_states: Whether a callback keeps the random states.
     """
-    reasons = list(_reasons(trainer))
-    return f"resuming will not be exact: {'; '.join(reasons)}" if reasons else None
+    reasons = list(_reasons(trainer, keeps_states))
+    if reasons and trainer.is_global_zero and trainer not in _told:
+        _told.add(trainer)
+        warnings.warn(
+            f"resuming will not be exact: {'; '.join(reasons)}", UserWarning, stacklevel=3
+        )
 
 
-def _reasons(trainer: pl.Trainer) -> Iterator[str]:
-    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set elsewhere
-    if not any(isinstance(callback, RndCallback) for callback in callbacks):
+def _reasons(trainer: pl.Trainer, keeps_states: bool) -> Iterator[str]:
+    if not keeps_states:
         yield "the random states are not saved (add RndCallback() to the callbacks)"
     loop: Any = trainer.fit_loop
     loaders = [] if loop._combined_loader is None else loop._combined_loader.flattened

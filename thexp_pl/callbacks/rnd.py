@@ -14,6 +14,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 
 from thexp_pl import rnd
 from thexp_pl.callbacks.after import after_module_hook
+from thexp_pl.callbacks.exactness import tell_inexactness
 from thexp_pl.callbacks.gather import gathered, has_failed, ranks
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.errors import CheckpointError
@@ -91,7 +92,11 @@ class RndCallback(Hookable, pl.Callback):
             self._replace(trainer.fit_loop.epoch_loop.val_loop, name, self._isolated)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Restore what was loaded, once every callback and the module have begun."""
+        """Restore what was loaded, once every callback and the module have begun.
+
+        Warns of a train loader whose place cannot be restored.
+        """
+        tell_inexactness(trainer, keeps_states=True)
         undo = after_module_hook(pl_module, "on_train_start", lambda: self._begin(trainer))
         self._undo.append(undo)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from thexp_pl.callbacks.due import (
     validation_is_due,
 )
 from thexp_pl.callbacks.emergency import write_emergency
-from thexp_pl.callbacks.exactness import inexactness
+from thexp_pl.callbacks.exactness import tell_inexactness
 from thexp_pl.callbacks.leftovers import restore, watch_steps
 from thexp_pl.callbacks.monitored import Monitored
 from thexp_pl.callbacks.preemption import Signals, agreed
@@ -28,6 +27,7 @@ from thexp_pl.callbacks.progress import (
     full_state,
     weights_state,
 )
+from thexp_pl.callbacks.rnd import RndCallback
 from thexp_pl.callbacks.store import Store
 
 __all__ = ["SavedFit"]
@@ -69,9 +69,9 @@ class SavedFit:
             loaded: What a checkpoint holds besides what Lightning restores, or None.
             on_signal: Whether to take them.
         """
-        reason = inexactness(self._trainer) if self._trainer.is_global_zero else None
-        if reason is not None:
-            warnings.warn(reason, UserWarning, stacklevel=3)
+        callbacks: list[Any] = self._trainer.callbacks  # type: ignore[attr-defined]  # set elsewhere
+        keeps_states = any(isinstance(callback, RndCallback) for callback in callbacks)
+        tell_inexactness(self._trainer, keeps_states=keeps_states)
         self._schedule.begin(completed_batches(self._trainer))
         self._undo = [
             after_module_hook(module, "on_train_batch_end", self._after_batch),
