@@ -173,21 +173,35 @@ def test_a_plain_train_loader_becomes_exact_and_the_others_stay(tmp_path: Path) 
     ]
 
 
+class OneLoader(Shuffled):
+    """Evaluates on the very loader that trains, in the midst of an epoch."""
+
+    def initial_trainer(self, params: Params) -> None:
+        super().initial_trainer(params)
+        loader = ExactDataLoader(make_loader().dataset, BATCH, shuffle=True)
+        self.regist_databundler(train=loader, eval=loader)
+
+    def train_batch(self, eidx, idx, *more):  # type: ignore[no-untyped-def]
+        if idx == 1:
+            self.eval()
+        return super().train_batch(eidx, idx, *more)
+
+    def test_eval_logic(self, dataloader: Any, params: Params) -> Any:
+        return {"first": next(iter(dataloader))[0].sum()}  # leaves it half-way
+
+
 def test_an_exact_loader_may_train_and_evaluate(tmp_path: Path) -> None:
-    class Both(Shuffled):
-        def initial_trainer(self, params: Params) -> None:
-            super().initial_trainer(params)
-            loader = ExactDataLoader(make_loader().dataset, BATCH, shuffle=True)
-            self.regist_databundler(train=loader, eval=loader)
-
-        def test_eval_logic(self, dataloader: Any, params: Params) -> Any:
-            return {"first": next(iter(dataloader))[0].sum()}  # leaves it half-way
-
-    trainer = start(Both, tmp_path)
-    trainer.train()
+    torch.manual_seed(5)
+    at_once = start(OneLoader, tmp_path / "once")
+    at_once.train()
     for eidx in (1, 2, 3):
-        xs = torch.cat([xs for at, _, xs in trainer._seen if at == eidx])
+        xs = torch.cat([xs for at, _, xs in at_once._seen if at == eidx])
         assert len(xs.unique(dim=0)) == BATCH * BATCHES
+    cut_off(tmp_path / "twice", BATCHES + 3, OneLoader)
+    resumed = start(OneLoader, tmp_path / "twice")
+    resumed.load_latest_checkpoint()
+    resumed.train()
+    assert same_weights(weights_of(resumed), weights_of(at_once))
 
 
 def test_a_callback_of_the_users_own_takes_the_place_of_ours(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from thexp_pl.trainer.checkpoint_state import settle_progress
 from thexp_pl.trainer.checkpoints import TrainerCheckpoints
 from thexp_pl.trainer.devices import device_options
 from thexp_pl.trainer.evaluation import AsGiven, evaluate
+from thexp_pl.trainer.loaders import apart
 from thexp_pl.trainer.module import TrainBatchModule
 from thexp_pl.trainer.options import check_options, listed, with_own_callbacks
 from thexp_pl.trainer.quiet import quiet_lightning
@@ -263,7 +264,7 @@ class Trainer(TrainerCheckpoints):
         if stage not in self._loaders:
             self._say_once(f"{stage} is skipped: no '{stage}' loader was registered")
             return None
-        meter = evaluate(self, self._loaders[stage], stage)
+        meter = evaluate(self, apart(self._loaders[stage], self._loaders.get("train")), stage)
         self.logger.info(meter, prefix=stage)
         return meter
 
