@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+# started by nohup, say: what the tests start would ignore it too
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # the machine's speed is no property of the code
 hypothesis.settings.register_profile("thexp_pl", deadline=None)

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from thexp_pl.record.redact import Redactor
@@ -28,6 +28,9 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@example("api_key-----BEGIN PRIVATE KEY-----=")
+@example("api_key-----BEGIN PRIVATE KEY-----=api_key")
+@example('token:"API api_key')
 def test_a_text_made_of_what_secrets_stand_in_is_taken_once(text: str) -> None:
     redactor = Redactor()
     once = redactor.text(text)

@@ -434,6 +434,32 @@ def test_a_checkpoint_of_another_trainer_is_refused_and_changes_nothing(
     torch.testing.assert_close(state_of(trainer), before, rtol=0, atol=0)
 
 
+class MakesLater(TinyTrainer):
+    """Has a best loss, and what it has counted, only once it trains."""
+
+    def initial_trainer(self, params: Params) -> None:
+        super().initial_trainer(params)
+        self.best = None
+
+    def train_batch(self, *args: Any) -> Any:
+        meter = super().train_batch(*args)
+        loss = float(meter.loss.detach())
+        self.best = loss if self.best is None else min(loss, self.best)
+        self.seen = getattr(self, "seen", torch.zeros(1)) + len(args[3][0])
+        return meter
+
+
+def test_an_attribute_made_while_training_is_restored_too(tmp_path: Path) -> None:
+    trained, fresh = start(MakesLater, tmp_path, 1), start(MakesLater, tmp_path, 2)
+    trained.train()
+
+    fresh.load_checkpoint(trained.saver.find_checkpoints()[-1])
+    assert (fresh.best, fresh.seen.item()) == (trained.best, trained.seen.item())
+
+    fresh.train()
+    assert fresh.seen.item() == 2 * trained.seen.item()
+
+
 def test_an_attribute_that_the_checkpoint_lacks_keeps_its_value(tmp_path: Path) -> None:
     path = start(TinyTrainer, tmp_path).save_checkpoint()
     trainer = start(WithCounter, tmp_path)

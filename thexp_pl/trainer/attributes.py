@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,7 +129,9 @@ def _storable(value: Any, name: str) -> Any:
 # -- loading -------------------------------------------------------------------------------------
 
 
-def load_others(target: Any, others: Mapping[str, Any], states: Mapping[str, Any]) -> None:
+def load_others(
+    target: Any, others: Mapping[str, Any], states: Mapping[str, Any], later: Collection[str] = ()
+) -> None:
     """Restore the states of `save_others` into the attributes of a trainer.
 
     Args:
@@ -137,15 +139,21 @@ def load_others(target: Any, others: Mapping[str, Any], states: Mapping[str, Any
             holds them sees the restored values.
         others: Its present attributes.
         states: What was saved.
+        later: The attributes that were made while it trained, and need not be there yet.
 
     Raises:
         CheckpointError: If the trainer has no such attribute, or one of another kind, or of
             another shape where it is trained. Nothing is restored then.
     """
     for name, state in states.items():
-        _check(name, others, state, type(target).__name__)
+        if (
+            name in others
+            or name not in later
+            or (isinstance(state, Mapping) and _ARRAY not in state)
+        ):
+            _check(name, others, state, type(target).__name__)
     for name, state in states.items():
-        value = others[name]
+        value = others.get(name)
         if _has_state(value):
             value.load_state_dict(_restored(state))
         elif isinstance(value, torch.Tensor) and value.shape == state.shape:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.parameter import is_lazy
 
+from thexp_pl.callbacks.progress import settle_epoch
 from thexp_pl.errors import CheckpointError, ParamsError
 from thexp_pl.params.plain import to_plain
 from thexp_pl.saver import Saver
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATTRIBUTES_KEY",
+    "LATER_KEY",
     "OPTIMIZERS_KEY",
     "PARAMS_KEY",
     "check_optimizers",
@@ -34,6 +36,7 @@ __all__ = [
 
 PARAMS_KEY = "thexp_pl_params"  # the settings
 ATTRIBUTES_KEY = "thexp_pl_attributes"  # what Lightning does not save by itself
+LATER_KEY = "thexp_pl_later"  # the names of those that initial_trainer did not make
 OPTIMIZERS_KEY = "thexp_pl_optimizers"  # the names, in the order of Lightning's list
 
 
@@ -151,11 +154,6 @@ def settle_progress(trainer: pl.Trainer) -> None:
     Args:
         trainer: The Lightning Trainer.
     """
-    loop = trainer.fit_loop
-    epochs: Any = loop.epoch_progress
-    batches: Any = loop.epoch_loop.batch_progress
-    for progress in (epochs.total, epochs.current, batches.total):
-        progress.ready = progress.started = progress.completed = progress.processed
-    loop.epoch_loop._batches_that_stepped = batches.total.processed
-    # not by `loop.restarting`, whose setter does something else under max_steps
-    loop._restarting = loop.epoch_loop._restarting = False
+    settle_epoch(trainer)
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress
+    trainer.fit_loop.epoch_loop._batches_that_stepped = batches.total.processed

@@ -12,7 +12,13 @@ from torch.optim import Optimizer
 
 from thexp_pl.errors import TrainerError
 from thexp_pl.trainer.attributes import Attributes, find_attributes, load_others, save_others
-from thexp_pl.trainer.checkpoint_state import ATTRIBUTES_KEY, OPTIMIZERS_KEY, PARAMS_KEY, plain
+from thexp_pl.trainer.checkpoint_state import (
+    ATTRIBUTES_KEY,
+    LATER_KEY,
+    OPTIMIZERS_KEY,
+    PARAMS_KEY,
+    plain,
+)
 from thexp_pl.trainer.raw_steps import RawSteps
 from thexp_pl.trainer.results import as_meter
 
@@ -40,6 +46,7 @@ class TrainBatchModule(pl.LightningModule):
         self.facade = facade
         self._run = run
         self._raw_steps = RawSteps(self)
+        self._made_first = set(find_attributes(vars(facade)).others)
 
     def adopt(self) -> Attributes:
         """Take up the facade's modules of this moment, and give all that was found.
@@ -124,6 +131,7 @@ class TrainBatchModule(pl.LightningModule):
         found = self.adopt()
         checkpoint[PARAMS_KEY] = plain(self.facade.params.settings())
         checkpoint[ATTRIBUTES_KEY] = save_others(found.others)
+        checkpoint[LATER_KEY] = [name for name in found.others if name not in self._made_first]
         checkpoint[OPTIMIZERS_KEY] = list(found.optimizers)
         if "optimizer_states" in checkpoint:  # Lightning's may be those of the epoch's beginning
             state_of = self.facade.lightning_trainer.strategy.optimizer_state
@@ -131,7 +139,8 @@ class TrainBatchModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore what `on_save_checkpoint` added."""
-        load_others(self.facade, self.adopt().others, checkpoint.get(ATTRIBUTES_KEY, {}))
+        states, later = checkpoint.get(ATTRIBUTES_KEY, {}), checkpoint.get(LATER_KEY, ())
+        load_others(self.facade, self.adopt().others, states, later)
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
         # what `to`, `cpu` and `cuda` come down to: the facade's plain tensors move as well,

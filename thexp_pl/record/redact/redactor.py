@@ -27,7 +27,7 @@ _MAX_READINGS = 3  # of a text that tells more values each time it is read
 _SEVERAL = re.compile(r"\s[\w.-]{1,100}=")  # several settings in one argument
 _PLURAL = re.compile(r"(key|token|pwd|secret|password|credential)s$", re.IGNORECASE)
 
-_Result = TypeVar("_Result")
+_Value = TypeVar("_Value")
 
 
 class Redactor:
@@ -55,7 +55,7 @@ class Redactor:
             As many arguments.
         """
         self._follow_environment()
-        return self._settled(lambda: self._arguments(arguments))
+        return self._settled(self._arguments, list(arguments))
 
     def command(self, arguments: Sequence[str]) -> str:
         """Redact a command line and make it one line that a shell understands.
@@ -78,7 +78,7 @@ class Redactor:
             A copy.
         """
         self._follow_environment()
-        return self._settled(lambda: self._tree(value))
+        return self._settled(self._tree, value)
 
     def text(self, text: str) -> str:
         """Redact prose, a log or code.
@@ -155,13 +155,17 @@ class Redactor:
             with contextlib.suppress(ValueError, RecursionError):
                 self._tree(json.loads(value))
 
-    def _settled(self, redact: Callable[[], _Result]) -> _Result:
+    def _settled(self, redact: Callable[[_Value], _Value], value: _Value) -> _Value:
         """Redact, and again where a value that is told late may stand in an earlier place."""
         known = len(self._known)
-        result = redact()
-        return result if len(self._known) == known else redact()
+        result = redact(value)
+        if len(self._known) != known:
+            result = redact(value)
+        for _ in range(_MAX_READINGS):  # without what was taken, the rest may read otherwise
+            value, result = result, redact(result) if result != value else result
+        return result
 
-    def _arguments(self, arguments: Sequence[Any]) -> list[Any]:
+    def _arguments(self, arguments: list[Any]) -> list[Any]:
         result: list[Any] = []
         flag = ""  # one whose value may follow
         for argument in arguments:
