@@ -153,7 +153,7 @@ def load_others(
         ):
             _check(name, others, state, type(target).__name__)
     for name, state in states.items():
-        value = others.get(name)
+        value: Any = others.get(name)
         if _has_state(value):
             value.load_state_dict(_restored(state))
         elif isinstance(value, torch.Tensor) and value.shape == state.shape:
