@@ -73,7 +73,7 @@ def test_two_workers_go_on_at_the_right_one(kind: Callable[[int], Any], persiste
         return loader(kind(21), num_workers=2, persistent_workers=persistent)
 
     batches, states = run(make())
-    for done in (1, 2, 5, 6, 9):  # 6 batches an epoch, the last two incomplete
+    for done in (1, 2, 5, 6, 7, 9):  # 6 batches an epoch, the last two incomplete
         assert rest(make(), states[done - 1]) == batches[done:]
 
 
@@ -192,3 +192,82 @@ def test_an_epoch_left_in_the_middle_is_followed_by_a_whole_one():
     expected = loader(Seekable(), num_workers=2)
     expected.set_epoch(1)
     assert again == [flat(batch) for batch in expected]
+
+
+LIVING = [{}, {"num_workers": 2, "persistent_workers": True}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", LIVING, ids=str)
+def test_a_place_at_a_start_puts_back_what_was_read_ahead(
+    kind: Callable[[], Any], options: dict[str, Any]
+):
+    first = loader(kind(), **options)
+    made = first.state_dict()
+    batches, _ = run(first, epochs=1)
+    ended, epoch = first.state_dict(), len(batches)
+    batches += run(first, epochs=2)[0]
+    for start in (made, ended):
+        resumed = loader(kind(), **options)
+        for _ in range(2):
+            resumed.load_state_dict(start)
+            next(iter(resumed))  # as what makes an iterator that it then drops
+        assert rest(resumed, start, epochs=3) == batches[start["epoch"] * epoch :]
+
+
+@pytest.mark.parametrize("options", LIVING, ids=str)
+def test_ahead_of_the_first_batch_is_the_state_that_the_epoch_before_ended_with(
+    options: dict[str, Any],
+):
+    first = loader(CountsOn(), **options)
+    run(first, epochs=1)
+    stream = iter(first)
+    batches = [flat(next(stream))]
+    start = first.state_dict(ahead=1)
+    assert (start["epoch"], start["batches"]) == (1, 0)
+    batches += [flat(batch) for batch in stream]
+    assert rest(loader(CountsOn(), **options), start) == batches
+
+
+@pytest.mark.parametrize("options", LIVING, ids=str)
+def test_the_same_epoch_named_again_begins_where_it_began(options: dict[str, Any]):
+    named = loader(CountsOn(), **options)
+    for epoch in (0, 1):
+        named.set_epoch(epoch)
+        next(iter(named))
+        named.set_epoch(epoch)
+        again = [flat(batch) for batch in named]
+        assert again[0][0] == 1000 * epoch
+        assert sum(map(len, again)) == 4 * 23
+
+
+def test_what_is_done_to_a_dataset_between_two_epochs_stays():
+    exact = loader(CountsOn())
+    run(exact, epochs=1)
+    exact.dataset.epochs = 7
+    assert flat(next(iter(exact)))[0] == 7000
+
+
+class Late(CountsOn):
+    """Has no state before it has an iterator."""
+
+    begun = False
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        self.begun = True
+        return super().__iter__()
+
+    def state_dict(self) -> dict[str, Any]:
+        if not self.begun:
+            raise AttributeError("no iterator")
+        return super().state_dict()
+
+
+def test_a_start_that_the_dataset_could_not_tell_is_refused_once_it_has_moved():
+    assert_resumes_everywhere(lambda: loader(Late()))
+    late = loader(Late())
+    start = late.state_dict()
+    next(iter(late))
+    late.load_state_dict(start)
+    with pytest.raises(CheckpointError, match="Late has moved on"):
+        next(iter(late))

@@ -128,6 +128,23 @@ def test_a_dataset_of_another_length_is_refused_in_mid_epoch_only():
     assert sorted(indices(longer)) == list(range(24))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batches": 99},
+        {"batches": 0},
+        {"samples": 0},
+        {"samples": 24},
+        {"samples": 9},
+        {"batches": 6, "samples": 24},
+    ],
+    ids=str,
+)
+def test_a_place_where_no_process_ever_stood_is_refused(changes: dict[str, Any]):
+    with pytest.raises(CheckpointError, match="none of its 1 processes ever stood"):
+        loader().load_state_dict(saved(2) | changes)
+
+
 def test_set_epoch_begins_another_epoch_and_lets_the_loaded_one_go_on():
     batches, _ = run(loader(), epochs=3)
     for named, expected in ((0, batches[2:6]), (1, batches[6:12]), (2, batches[12:])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -30,6 +31,8 @@ class DataBundler:
     >>> [(x.tolist(), u.tolist()) for x, u in bundler]
     [([0, 1], [10, 11]), ([0, 1], [12, 13]), ([0, 1], [14, 15])]
     """
+
+    batch_sampler = None  # Lightning asks for it where there is a sampler
 
     def __init__(self) -> None:
         self._members: dict[str, Member] = {}
@@ -154,11 +157,12 @@ class DataBundler:
         """
         return self.spelled(self.snapshot(ahead))
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], *, anew: bool = False) -> None:
         """Have the next iteration go on there.
 
         Args:
             state: What `state_dict` gave, here or in another process.
+            anew: Have it begin an epoch instead, as after an iteration that was dropped.
 
         Raises:
             CheckpointError: It is no such state, or that of another bundler.
@@ -166,8 +170,18 @@ class DataBundler:
         place, members = read_bundle(state, self._members, self._mode, self._length())
         for name, member in self._members.items():
             if member.keeps_place and members[name] is not None:
-                member.loader.load_state_dict(members[name])
-        self._course.load(place)
+                member.loader.load_state_dict(members[name], anew=anew)
+        self._course.load(place, anew)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Have what is iterated meanwhile leave the iteration in progress where it stands."""
+        with ExitStack() as kept:
+            kept.enter_context(self._course.kept())
+            for member in self._members.values():
+                if member.keeps_place:
+                    kept.enter_context(member.loader.kept())
+            yield
 
     def snapshot(self, ahead: int = 0) -> Place:
         """Give the place as it is kept; `spelled` makes a state of it, at any later time."""

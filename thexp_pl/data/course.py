@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +52,7 @@ class Course:
         self._was_named = False  # `set_epoch` was called since a place was loaded
         self._named: int | None = None
         self._run = 0
+        self._start = self._places[-1]  # of the newest iteration
 
     def at(self, ahead: int = 0) -> Place:
         """Give the place after the last batch handed out, or `ahead` batches before that.
@@ -70,8 +73,8 @@ class Course:
         """Begin an iteration.
 
         Returns:
-            Its number, for `advance`, and the place where it begins; `parts` are given only where
-            the place was loaded.
+            Its number, for `advance`, and the place where it begins; at the start of an epoch
+            with the `parts` of the place before.
         """
         last = self._places[-1]
         if self._coming is not None:
@@ -79,10 +82,11 @@ class Course:
             if self._was_named:
                 self._goes_on = ()
         else:
-            here = Place(last.epoch + (last.batches > 0), named=self._named)
+            epoch = last.epoch + (last.batches > 0)
+            here = Place(epoch, named=self._named, parts=last.parts)
             self._goes_on = (here.epoch,) if self._named is None else ()
         self._coming = None
-        self._places[-1] = here
+        self._places[-1] = self._start = here
         self._run += 1
         return self._run, here
 
@@ -97,13 +101,25 @@ class Course:
             self._places[-1] = place
             self._goes_on = ()
 
-    def load(self, place: Place) -> None:
-        """Have the next iteration begin at this place."""
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Have what is iterated meanwhile leave no trace: the iteration in progress goes on."""
+        before = {**vars(self), "_places": self._places.copy()}
+        self._goes_on = ()
+        try:
+            yield
+        finally:
+            vars(self).update(before)
+
+    def load(self, place: Place, anew: bool = False) -> None:
+        """Have the next iteration begin at this place, or `anew` with an epoch after it."""
+        if anew:
+            place = Place(place.epoch + (place.batches > 0), world=place.world, named=place.named)
         self._places = deque([place], maxlen=KEPT)
         self._coming, self._was_named, self._named = place, False, place.named
         named = place.epoch if place.named is None else place.named
         # a place at the start of an epoch is also the end of the one before
-        self._goes_on = (named,) if place.batches else (named, place.epoch)
+        self._goes_on = () if anew else (named,) if place.batches else (named, place.epoch)
 
     def set_epoch(self, epoch: int) -> None:
         """Name the epoch of the next iteration; see the class.
@@ -120,5 +136,7 @@ class Course:
         elif goes_on:
             self._goes_on = ()
         else:
-            parts = None if self._coming is None else self._coming.parts
+            last = self._coming or self._places[-1]
+            again = self._coming is None and last.batches > 0 and last.epoch == epoch
+            parts = (self._start if again else last).parts
             self._coming, self._goes_on = Place(epoch, named=epoch, parts=parts), ()

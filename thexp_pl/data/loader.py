@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from thexp_pl.data.inner import InnerLoader, WorkerStart
 from thexp_pl.data.order import dealt_length, is_dealt, rank_and_world, sampler_for
 from thexp_pl.data.samples import SampleRun, SampleSource
 from thexp_pl.data.seeding import MAX_SEED, WORKERS, mix
+from thexp_pl.data.standing import Standing
 from thexp_pl.data.state import read_state, write_state
 from thexp_pl.data.stream import StreamRun, StreamSource, can_go_on
 from thexp_pl.errors import CheckpointError, UsageError
@@ -83,6 +85,7 @@ class ExactDataLoader(DataLoader[Any]):
         self.seed_per_item = seed_per_item
         self._settled: int | None = None
         self._course = Course()
+        self.standing = Standing()
         self._inner: InnerLoader | None = None
         by_index = not isinstance(dataset, IterableDataset)
         if shuffle and sampler is not None:
@@ -131,12 +134,13 @@ class ExactDataLoader(DataLoader[Any]):
         """
         return self.spelled(self._course.at(ahead))
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], *, anew: bool = False) -> None:
         """Have the next iteration go on there, without loading what comes before.
 
         Args:
             state: What `state_dict` gave, here or in another process; its seed becomes this
                 loader's.
+            anew: Have it begin an epoch instead, as after an iteration that was dropped.
 
         Raises:
             CheckpointError: It is no such state, or that of a dataset of another length.
@@ -144,7 +148,7 @@ class ExactDataLoader(DataLoader[Any]):
         seed, place = read_state(state, self._size())
         if seed is not None:
             self._settled = seed
-        self._course.load(place)
+        self._course.load(place, anew)
 
     def set_epoch(self, epoch: int) -> None:
         """Have the next iteration be this epoch.
@@ -159,6 +163,10 @@ class ExactDataLoader(DataLoader[Any]):
             UsageError: It is no number of an epoch.
         """
         self._course.set_epoch(epoch)
+
+    def kept(self) -> AbstractContextManager[None]:
+        """Have what is iterated meanwhile leave the iteration in progress where it stands."""
+        return self._course.kept()
 
     def snapshot(self, ahead: int = 0) -> Place:
         """Give the place as it is kept; `spelled` makes a state of it, at any later time."""
@@ -190,11 +198,9 @@ class ExactDataLoader(DataLoader[Any]):
     def begun(self, run: int, here: Place) -> tuple[SampleRun | StreamRun, Iterator[Any]]:
         """Begin an iteration of `course.begin()`: its run, and its answers."""
         seed = self._settle()
-        running: SampleRun | StreamRun
-        if self._is_stream():
-            running = StreamRun(self, seed, here, run)
-        else:
-            running = SampleRun(self, seed, here)
+        running: SampleRun | StreamRun = (
+            StreamRun(self, seed, here, run) if self._is_stream() else SampleRun(self, seed, here)
+        )
         # Lightning sets `_iterator` to None when it has shut the workers down
         inner = self._inner if self._iterator is not None else None
         if inner is None:
@@ -208,7 +214,8 @@ class ExactDataLoader(DataLoader[Any]):
     def _new_inner(self, seed: int) -> InnerLoader:
         source: StreamSource | SampleSource
         if self._is_stream():
-            source = StreamSource(self.dataset, self.collate_fn, self.batch_size, self.drop_last)
+            rest = self.collate_fn, self.batch_size, self.drop_last
+            source = StreamSource(self.dataset, self.standing, *rest)
         else:
             collated = self.batch_sampler is not None
             source = SampleSource(self.dataset, self.collate_fn, collated, self.seed_per_item)
@@ -230,11 +237,8 @@ class ExactDataLoader(DataLoader[Any]):
         return isinstance(self.dataset, IterableDataset)
 
     def _size(self) -> int | None:
-        if (
-            self._is_stream()
-            or self.batches_itself()
-            or getattr(self.sampler, "source", None) is not None
-        ):
+        sampled = getattr(self.sampler, "source", None) is not None
+        if sampled or self._is_stream() or self.batches_itself():
             return None  # what a sampler of the user's own goes by is not ours to say
         return len(self.dataset)  # type: ignore[arg-type]  # an order needs a length
 

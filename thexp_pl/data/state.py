@@ -64,7 +64,21 @@ def read_state(state: Mapping[str, Any], size: int | None) -> tuple[int | None, 
             f"{size}: the rest of epoch {place.epoch} would be another; resume with that dataset, "
             "or at the start of an epoch"
         )
+    if size is not None:
+        _check_cut(place, size)
     return seed, place
+
+
+def _check_cut(place: Place, size: int) -> None:
+    """Refuse a place that even batches of so many samples never reach."""
+    batches, samples = place.batches, place.samples
+    cut = samples % (batches * place.world) == 0 if batches else not samples
+    if not cut or bool(samples) != bool(batches) or samples >= max(size, 1):
+        raise CheckpointError(
+            f"the loader's state stands after {batches} batches and {samples} samples of an epoch "
+            f"of {size}, where none of its {place.world} processes ever stood; resume from another "
+            "checkpoint"
+        )
 
 
 def count(state: Mapping[str, Any], name: str, most: int = MAX_COUNT, least: int = 0) -> int:

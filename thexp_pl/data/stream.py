@@ -19,12 +19,13 @@ from torch.utils.data import Dataset, get_worker_info
 from thexp_pl.data.course import Place
 from thexp_pl.data.order import rank_and_world
 from thexp_pl.data.seeding import BATCH, mix, mixed_with, seed_all, undisturbed
+from thexp_pl.data.standing import Standing, keeps_state
 from thexp_pl.errors import CheckpointError
 
 if TYPE_CHECKING:
     from thexp_pl.data.loader import ExactDataLoader
 
-__all__ = ["Copies", "Copy", "StreamRun", "StreamSource", "can_go_on", "keeps_state"]
+__all__ = ["Copies", "Copy", "StreamRun", "StreamSource", "can_go_on"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Copy:
     Args:
         items: How many items it has yielded in this epoch.
         ended: Whether it has no more.
-        state: Its `state_dict()`, pickled at that moment, or None.
+        state: Its `state_dict()`, pickled at that moment; None for one that has not answered yet,
+            and for one that keeps none.
     """
 
     items: int = 0
@@ -65,20 +67,14 @@ class Turn(NamedTuple):
         seed: For whatever is drawn while the batch is loaded.
         run: Another one than the last says: begin anew.
         start: Where to begin, or None to pass this worker over.
-        anew: Begin an epoch, from the state that the one before ended with.
+        follows: The copies stand there already: the iteration follows the one before.
     """
 
     number: int
     seed: int
     run: int
     start: Copy | None
-    anew: bool
-
-
-def keeps_state(dataset: object) -> bool:
-    """Tell whether a dataset keeps its own state, by torchdata's protocol."""
-    methods = (getattr(dataset, name, None) for name in ("state_dict", "load_state_dict"))
-    return all(map(callable, methods))
+    follows: bool
 
 
 def can_go_on(dataset: object) -> bool:
@@ -91,6 +87,7 @@ class StreamSource(Dataset[Any]):
 
     Args:
         dataset: The user's.
+        standing: How it was made; in the main process that of the loader.
         collate_fn: Makes a batch of a list of items, or converts the one item.
         batch_size: Items a batch, or None where they are not collated.
         drop_last: Leave a last, incomplete batch out.
@@ -99,11 +96,13 @@ class StreamSource(Dataset[Any]):
     def __init__(
         self,
         dataset: Any,
+        standing: Standing,
         collate_fn: Callable[[Any], Any],
         batch_size: int | None,
         drop_last: bool,
     ) -> None:
         self.dataset = dataset
+        self._standing = standing
         self._collate_fn = collate_fn
         self._batch_size = batch_size
         self._drop_last = drop_last
@@ -111,7 +110,7 @@ class StreamSource(Dataset[Any]):
         self._iterator: Iterator[Any] = iter(())
         self._items = 0
         self._ended = True
-        self._left: bytes | None = None  # a state at an epoch's end, for the next one
+        self._left: bytes | None = None  # the state that a copy ended with before it came here
 
     def __getitem__(self, turn: Turn) -> tuple[bool, Any, tuple[int, Copy] | None]:
         if turn.start is None:
@@ -127,16 +126,17 @@ class StreamSource(Dataset[Any]):
 
     def _begin(self, turn: Turn, start: Copy) -> list[Any]:
         self._run, self._items, self._ended = turn.run, start.items, start.ended
-        state = self._left if start.state is None else start.state
-        self._left = state if start.ended else None
+        stands_there = turn.follows and self._left is None and not self._standing.as_made
+        self._left = start.state if start.ended else None
         if start.ended:
             return []
-        if state is not None:
-            self.dataset.load_state_dict(pickle.loads(state))
+        loaded = False
+        if keeps_state(self.dataset) and not stands_there:
+            loaded = self._standing.put(self.dataset, start.state)
         elif not keeps_state(self.dataset) and can_go_on(self.dataset):
             self.dataset.seek(start.items)
         items = self._first_items(turn)
-        if turn.anew and state is not None and not items:
+        if loaded and start.items == 0 and not items:
             # of the states that end an epoch some say "at the end", and others "at the start"
             self._ended = False
             items = self._first_items(turn)
@@ -180,6 +180,8 @@ class StreamRun:
         self._seed = mix(BATCH, seed, here.epoch, rank)
         # copies that live on from epoch to epoch go on with the state they have
         self._live = loader.num_workers == 0 or loader.persistent_workers
+        self._standing = loader.standing
+        self._follows = here.parts is not None and here.parts is self._standing.noted
         self.here = self._checked(here)
         self._copies: Copies = self.here.parts
         self._batches = self.here.batches
@@ -191,6 +193,7 @@ class StreamRun:
             each = list(self._copies.each)
             each[number % len(each)] = copy
             self._copies = Copies(self._copies.workers, number + 1, tuple(each))
+            self._standing.noted = self._copies
         self._batches += handed
         if all(copy.ended for copy in self._copies.each):
             return self.complete()
@@ -203,15 +206,15 @@ class StreamRun:
         return Place(self.here.epoch + 1, world=self._world, parts=kept)
 
     def __iter__(self) -> Iterator[Turn]:
-        each, turn, anew = self._copies.each, self._copies.turn, self.here.batches == 0
+        each, turn, follows = self._copies.each, self._copies.turn, self._follows
         # the first request goes to worker 0: those before the one whose turn it is are passed over
         for number in range(turn - turn % len(each), turn):
-            yield Turn(number, 0, self._run, None, anew)
+            yield Turn(number, 0, self._run, None, follows)
         for number in itertools.count(turn):
             if all(copy.ended for copy in self._copies.each):
                 return
             seed = mixed_with(self._seed, number)
-            yield Turn(number, seed, self._run, each[number % len(each)], anew)
+            yield Turn(number, seed, self._run, each[number % len(each)], follows)
 
     def _checked(self, here: Place) -> Place:
         workers, copies, keeps = self._workers, here.parts, self._keeps
