@@ -141,6 +141,38 @@ def test_a_word_that_names_nothing_is_refused_and_nothing_is_recorded(
     assert not Path("experiment").exists()
 
 
+def test_a_run_without_such_a_checkpoint_is_a_name_that_can_be_mended(
+    thexp_pl: CommandLine,
+) -> None:
+    assert thexp_pl("fit", *FACADE, "--epoch=1").code == 0
+    line = thexp_pl("test", *FACADE, "--ckpt_path=@last@7").refusal()
+    assert line.startswith("--ckpt_path: no checkpoint of epoch 7 in ")
+    assert line.endswith("it holds epochs 1")
+
+
+def test_the_last_run_and_an_experiment_are_those_of_the_given_root(
+    thexp_pl: CommandLine,
+) -> None:
+    own = thexp_pl("fit", *FACADE, "--epoch=1", "--exp_name=mine")
+    foreign = thexp_pl("fit", *FACADE, "--epoch=1", "--exp_name=mine", "--exps_dir=foreign")
+    alone = thexp_pl("fit", *FACADE, "--epoch=1", "--exp_name=alone", "--exps_dir=foreign")
+    beginnings = {
+        "@last@1": own,
+        "mine@1": own,
+        "alone@1": alone,  # there is none of that name in the own root
+        f"{foreign.run.name}@1": foreign,
+    }
+    for word, begun in beginnings.items():
+        ended = thexp_pl("test", *FACADE, f"--ckpt_path={word}", "--exp_name=tests")
+        assert ended.code == 0, ended.err
+        assert same_file(came_from(ended), begun.run / "modules" / "0000001.ckpt"), word
+        shutil.rmtree(ended.run.parent)  # else it is the last
+    line = thexp_pl("test", *FACADE, "--ckpt_path=@last~1@1").refusal()
+    assert line == "--ckpt_path: no run is '@last~1': 1 are recorded"
+    ended = thexp_pl("test", *FACADE, "--ckpt_path=@last@1", "--exps_dir=anew")
+    assert same_file(came_from(ended), alone.run / "modules" / "0000001.ckpt")
+
+
 def test_only_fit_begins_anew_where_there_is_no_last(
     thexp_pl: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
+import faulthandler
 import gc
 import pickle
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 import torch
-from saver_helpers import SECONDS, Gate, Waiting, files, names, state_of
+from saver_helpers import SECONDS, Gate, Waiting, files, in_own_process, main, names, state_of
 
 from thexp_pl import Saver
 from thexp_pl.errors import CheckpointError
@@ -43,11 +45,14 @@ def block(saver: Saver) -> Path:
     return obstacle
 
 
-def test_an_error_is_raised_once_by_the_next_save_which_is_made_all_the_same(saver: Saver) -> None:
+def test_an_error_is_raised_once_by_the_next_save_which_is_made_all_the_same(
+    saver: Saver, gate: Gate
+) -> None:
     saver.save_checkpoint(1, {"a": 1})
     saver.flush()
     obstacle = block(saver)
-    saver.save_checkpoint(2, {"a": 2})
+    saver.save_checkpoint(2, {"a": Waiting()})  # else it could have failed by the end of this call
+    gate.opened.set()
     assert names(saver.find_checkpoints()) == ["0000001.ckpt"]  # to read is not to be told
     obstacle.rmdir()
     with pytest.raises(
@@ -61,9 +66,10 @@ def test_an_error_is_raised_once_by_the_next_save_which_is_made_all_the_same(sav
 
 
 @pytest.mark.parametrize("ask", ["flush", "close"])
-def test_an_error_is_raised_once_by_flush_and_by_close(saver: Saver, ask: str) -> None:
+def test_an_error_is_raised_once_by_flush_and_by_close(saver: Saver, gate: Gate, ask: str) -> None:
     obstacle = block(saver)
-    saver.save_checkpoint(2, {})
+    saver.save_checkpoint(2, {"a": Waiting()})
+    gate.opened.set()
     with pytest.raises(CheckpointError, match="epoch 2"):
         getattr(saver, ask)()
     getattr(saver, ask)()
@@ -72,8 +78,8 @@ def test_an_error_is_raised_once_by_flush_and_by_close(saver: Saver, ask: str) -
 
 def test_several_errors_are_told_as_one_with_their_number(saver: Saver, gate: Gate) -> None:
     obstacle = block(saver)
-    saver.save_checkpoint(2, {"a": Waiting()})
-    saver.save_checkpoint(3, {})
+    for again in range(2):
+        saver.save_checkpoint(2, {"a": Waiting(), "again": again}, replacement=True)
     gate.opened.set()
     with pytest.raises(CheckpointError, match=r"epoch 2 .*; 1 more saves failed after it"):
         saver.flush()
@@ -197,6 +203,32 @@ def test_a_signal_handler_that_saves_in_the_midst_of_a_save_is_told_so(saver: Sa
     assert len(saver.find_keypoints()) == len(saver.find_checkpoints()) == 1
 
 
+def ask_in_the_midst_of_a_save(folder: str) -> None:
+    faulthandler.dump_traceback_later(SECONDS, exit=True)
+    saver = Saver(folder, background=True)
+    asked = [saver.flush, saver.close, saver.find_models, saver.best_checkpoint]
+    asked += [saver.clear_keypoints, saver.summary, partial(saver.load_checkpoint, 0)]
+    told = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for ask in asked:
+            with pytest.raises(CheckpointError, match="in the midst of another save") as error:
+                ask()
+            told.append(str(error.value))
+
+    signal.signal(signal.SIGUSR1, handle)
+    saver.save_checkpoint(1, {"a": Signalling()})
+    assert [line for line in told if "\n" not in line] == told != []
+    saver.flush()
+    assert names(saver.find_checkpoints()) == ["0000001.ckpt"]
+
+
+def test_a_signal_handler_that_would_wait_for_the_save_it_cuts_into_is_told_so(
+    tmp_path: Path,
+) -> None:
+    in_own_process(ask_in_the_midst_of_a_save, tmp_path)
+
+
 class Interrupting:
     """A value at which the user presses Ctrl-C."""
 
@@ -210,3 +242,7 @@ def test_ctrl_c_while_a_state_is_copied_queues_nothing(saver: Saver) -> None:
             saver.save_checkpoint(1, {"a": torch.ones(9), "b": Interrupting()})
     saver.save_checkpoint(2, {"a": 2})
     assert names(saver.find_checkpoints()) == ["0000002.ckpt"]
+
+
+if __name__ == "__main__":
+    main(globals())

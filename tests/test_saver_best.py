@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -48,6 +51,57 @@ def test_what_is_no_finite_number_is_never_the_best(saver: Saver) -> None:
     saver.keep_best("loss")
     values = (math.nan, None, -math.inf, "-5", True, [0], torch.tensor(0.5), 0.7)
     assert saved(saver, *values) == ["6", "7"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Decimal("0.5"),
+        Fraction(1, 2),
+        np.float32(0.5),
+        np.array([0.5]),
+        torch.tensor([[0.5]], dtype=torch.bfloat16),
+        torch.nn.Parameter(torch.tensor([0.5])),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_float_takes_counts_and_is_recorded_as_a_number(
+    saver: Saver, value: object
+) -> None:
+    saver.keep_best("loss")
+    assert saved(saver, 0.6, value, 0.7) == ["1", "2"]
+    assert saver.checkpoint_info(1) == {"loss": 0.5}
+    assert Saver(saver.dir).best_checkpoint() == saver.dir / "0000001.ckpt"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.bool_(False),
+        torch.tensor([False]),
+        np.array(["-5"]),
+        b"-5",
+        1j,
+        torch.zeros(2),
+        Decimal("-Infinity"),
+        Fraction(-(10**400)),
+        Decimal("sNaN"),
+        torch.tensor([math.nan]),
+    ],
+    ids=repr,
+)
+def test_truth_text_and_what_is_not_one_finite_number_are_passed_over(
+    tmp_path: Path, value: object
+) -> None:
+    saver = Saver(tmp_path, max_to_keep=1)
+    saver.keep_best("loss")
+    assert saved(saver, 0.6, value, 0.7) == ["0", "2"]
+    keeping_all = Saver(tmp_path / "plain", None)
+    saved(keeping_all, value)
+    other = Saver(tmp_path / "best", None)
+    other.keep_best("loss")
+    saved(other, value)
+    assert keeping_all.checkpoint_info(0) == other.checkpoint_info(0), "recorded as ever"
 
 
 def test_a_value_is_compared_as_it_is_however_large(saver: Saver) -> None:

@@ -192,7 +192,9 @@ def test_last_names_the_run_that_started_last(two: tuple[Path, Recorded, Recorde
 @pytest.mark.parametrize(
     ("which", "error", "said"),
     [
-        ("digits@7", CheckpointError, r"no checkpoint of epoch 7 .* holds epochs 1, 2, 3"),
+        ("digits@7", NotFoundError, r"no checkpoint of epoch 7 .* holds epochs 1, 2, 3"),
+        ("@last@" + "9" * 5000, UsageError, "no number of completed epochs: it is too large"),
+        ("@last~" + "9" * 5000 + "@last", RecordError, "no run has the key"),
         ("digits@lats", NotFoundError, r"it has 0000001\.ckpt, .*; did you mean 'last'\?"),
         ("digits@0000002.ckp", NotFoundError, r"did you mean '0000002\.ckpt'\?"),
         ("digits@0000002.ckpt.json", NotFoundError, "has no checkpoint"),
@@ -218,6 +220,21 @@ def test_what_is_not_there_is_told_with_what_is(
 ) -> None:
     with pytest.raises(error, match=said) as raised:
         checkpoint_path(which, root=two[0])
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"experiment": 3}, "experiment=3 names no experiment"),
+        ({"root": 3}, "3 is no path"),
+        ({"root": "a\0b"}, "is no path"),
+    ],
+)
+@pytest.mark.parametrize("which", ["last", "@last@last", "gone.ckpt"])
+def test_a_place_that_can_be_none_is_refused(place: dict[str, Any], said: str, which: str) -> None:
+    with pytest.raises(UsageError, match=said) as raised:
+        checkpoint_path(which, **place)
     assert "\n" not in str(raised.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from thexp_pl.errors import CheckpointError, ParamsError, RecordError, UsageErro
 from thexp_pl.globvars import globs
 from thexp_pl.params import BaseParams
 from thexp_pl.params.flags import apply_values
+from thexp_pl.record import ExperimentViewer
+from thexp_pl.record.folders import as_root
 from thexp_pl.saver.choosing import BEST, LAST, NotFoundError, checkpoint_path
 from thexp_pl.trainer import Trainer
 from thexp_pl.trainer.module import PARAMS_KEY
@@ -176,17 +179,20 @@ def _origin(given: Given, experiment: Callable[[], str]) -> Origin | None:
 
     ``last`` and ``best`` are those of the experiment that the run will belong to. Where ``fit``
     finds no ``last`` it begins anew, so that a job that is queued again needs no other command.
+    Keys are looked for in all known roots.
     """
     setting, text = given.find("ckpt_path"), given.text("ckpt_path")
     if setting is None or text in (None, "", "null"):
         return None
     place: dict[str, Any] = {}
+    root = given.text("exps_dir") or "./experiment"
     if text in (LAST, BEST):
-        root = given.text("exps_dir") or "./experiment"
         place = {"experiment": given.text("exp_name") or experiment(), "root": root}
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
+            if _means_run_in(root, str(text)):
+                place = {"root": root}
             path: str | None = str(checkpoint_path(str(text), **place))
         except (CheckpointError, RecordError, UsageError) as error:
             line = f"{setting.place}: {error}"
@@ -196,6 +202,19 @@ def _origin(given: Given, experiment: Callable[[], str]) -> Origin | None:
                 raise type(error)(line) from None
             return Origin(None, [f"{line}; training starts from the beginning"])
     return Origin(path, [f"{setting.place}: {one.message}" for one in told])
+
+
+def _means_run_in(root: str, text: str) -> bool:
+    """Say whether the run of ``RUN@CHECKPOINT`` is one of this root, whatever others hold.
+
+    That is so of ``@last``, ``@last~2`` and an experiment's name, where the root has such runs.
+    """
+    run = text.rpartition("@")[0]
+    if not run or not as_root(root).is_dir():
+        return False
+    experiments = {one.paths.experiment for one in ExperimentViewer([root]).runs()}
+    counts_back = re.fullmatch("@last(~[0-9]+)?", run) is not None
+    return run in experiments or (counts_back and bool(experiments))
 
 
 def explain_checkpoint(parser: Any, subcommand: str) -> None:

@@ -102,17 +102,20 @@ class Background:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
+        self._refuse_within("save")
         thread = threading.get_ident()
-        if thread in self._submitting:
-            raise CheckpointError(
-                "cannot save: this thread is in the midst of another save, which a signal handler"
-                " or the state's own pickling has cut into; do it after that save"
-            )
         self._submitting.add(thread)
         try:
             yield
         finally:
             self._submitting.discard(thread)
+
+    def _refuse_within(self, doing: str) -> None:
+        if threading.get_ident() in self._submitting:
+            raise CheckpointError(
+                f"cannot {doing}: this thread is in the midst of another save, which a signal"
+                " handler or the state's own pickling has cut into; do it after that save"
+            )
 
     def _have_one_written(self) -> None:
         try:
@@ -157,8 +160,14 @@ class Background:
             self._changed.notify_all()
 
     def wait(self) -> None:
-        """Wait until all that was queued is written, or has failed."""
+        """Wait until all that was queued is written, or has failed.
+
+        Raises:
+            CheckpointError: This thread is in the midst of queueing a save: it would wait for
+                itself.
+        """
         if not self.is_current:
+            self._refuse_within("wait for what is being saved")
             with self._changed:
                 self._changed.wait_for(lambda: not self._held)
 
@@ -177,7 +186,11 @@ class Background:
             raise problems[0]
 
     def end(self) -> None:
-        """Wait as `wait` does, and end the thread; a later save has another."""
+        """Wait as `wait` does, and end the thread; a later save has another.
+
+        Raises:
+            CheckpointError: As `wait`.
+        """
         self.wait()
         executor, self._executor = self._executor, None
         if executor and not self.is_current:

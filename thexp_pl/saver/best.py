@@ -10,7 +10,7 @@ from typing import Any
 from thexp_pl.errors import UsageError, near_miss
 from thexp_pl.saver.listing import Entry
 
-__all__ = ["Best", "recorded"]
+__all__ = ["Best", "as_number", "recorded"]
 
 MODES = ("min", "max")
 
@@ -21,7 +21,7 @@ class Best:
 
     Args:
         monitor: The key of the info that holds the value. A checkpoint without it, or with what is
-            no finite number, is never the best.
+            no finite number there, is never the best.
         mode: ``"min"`` where smaller is better, ``"max"`` where greater is.
 
     Raises:
@@ -67,6 +67,31 @@ def recorded(entries: list[Entry]) -> Best | None:
             except UsageError:  # a later version may know another mode
                 continue
     return None
+
+
+def as_number(value: Any) -> float | None:
+    """Give the number that a value stands for.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        An int or a float as it is, and what `float` makes of a value that is neither truth nor
+        text, a tensor or an array of one element on any device among them; None where that is
+        nothing, or not finite.
+
+    >>> import torch
+    >>> as_number(torch.tensor([[0.5]])), as_number(True), as_number("0.5"), as_number([0.5])
+    (0.5, None, None, None)
+    """
+    try:
+        # `float` alone warns of an array that has dimensions
+        value = value.item() if hasattr(value, "item") else value
+        if not isinstance(value, int | float | str | bytes | bytearray):
+            value = float(value)
+    except Exception:  # noqa: BLE001 - whatever a class of the user's raises, it is no number
+        return None
+    return _number(value)
 
 
 def _number(value: Any) -> float | None:

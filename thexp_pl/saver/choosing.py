@@ -15,10 +15,10 @@ from thexp_pl.record.names import shown
 from thexp_pl.record.runs import Run
 from thexp_pl.saver import listing
 from thexp_pl.saver.best import recorded
-from thexp_pl.saver.listing import Entry, as_path
+from thexp_pl.saver.listing import AbsentError, Entry, as_path
 from thexp_pl.saver.lock import undisturbed
 from thexp_pl.saver.names import CHECKPOINT, kind_of, sidecar_path
-from thexp_pl.saver.reading import verify
+from thexp_pl.saver.reading import open_regular, verify
 from thexp_pl.saver.sidecar import DamagedError, read_sidecar
 
 __all__ = ["BEST", "LAST", "NotFoundError", "checkpoint_path"]
@@ -28,6 +28,7 @@ _WANTED = {
     LAST: "an undamaged checkpoint",
     BEST: "one that says by which metric it is best; save with a monitor, or name another",
 }
+MAX_DIGITS = 18  # more than any file name or list of runs needs, and Python reads them at once
 MODULES = "modules"  # the folder of a run in which the facade and SaverCallback save
 
 Which = str | os.PathLike[str]
@@ -68,8 +69,12 @@ def checkpoint_path(which: Which, *, experiment: str | None = None, root: Root =
     Raises:
         CheckpointError: There is none, or it is damaged.
         RecordError: RUN is no run, or several.
-        UsageError: `which` can name no checkpoint.
+        UsageError: `which` can name no checkpoint, `experiment` no experiment or `root` no folder.
     """
+    if experiment is not None and not isinstance(experiment, str):
+        raise UsageError(f"experiment={experiment!r} names no experiment: give its name as text")
+    if root is not None:
+        as_path(root)
     if not isinstance(which, str | os.PathLike) or not os.fspath(which):
         raise UsageError(
             f"{which!r} names no checkpoint: give 'last', 'best', 'RUN@CHECKPOINT' or a path"
@@ -149,7 +154,7 @@ def _in_run(which: str, key: str, name: str, root: Root) -> Path:
     if name in names:
         return _at_path(folder / name)
     if name.isascii() and name.isdecimal() and names:
-        return undisturbed(folder, lambda: _of_epoch(folder, int(name)))
+        return _of_epoch(folder, name)
     held = f"it has {', '.join(names)}" if names else "it has none"
     raise NotFoundError(
         f"the run {run.key} has no checkpoint {shown(name)}: {held}"
@@ -157,15 +162,24 @@ def _in_run(which: str, key: str, name: str, root: Root) -> Path:
     )
 
 
-def _of_epoch(folder: Path, epoch: int) -> Path:
-    path = listing.find(folder, CHECKPOINT, epoch, byindex=False)
-    _verify_file(path)
-    return path
+def _of_epoch(folder: Path, digits: str) -> Path:
+    if len(digits) > MAX_DIGITS:
+        raise UsageError(f"{shown(digits)} is no number of completed epochs: it is too large")
+
+    def look() -> Path:
+        path = listing.find(folder, CHECKPOINT, int(digits), byindex=False)
+        _verify_file(path)
+        return path
+
+    try:
+        return undisturbed(folder, look)
+    except AbsentError as error:
+        raise NotFoundError(str(error)) from None
 
 
 def _find_run(key: str, root: Root) -> Run:
     viewer = ExperimentViewer(None if root is None else [root])
-    back = re.fullmatch(r"@last~([0-9]+)", key)
+    back = re.fullmatch(rf"@last~([0-9]{{1,{MAX_DIGITS}}})", key)
     try:
         if back is None:
             return viewer.run(key)
@@ -248,11 +262,7 @@ def _fault(path: Path) -> str:
 
 def _verify_file(path: Path) -> None:
     """Check that a file is the one that its sidecar records."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise DamagedError(f"cannot load {path}: {error.strerror}") from error
-    with file:
+    with open_regular(path) as file:
         record = read_sidecar(path).record
         if record is not None:  # of thexp's own there is none
             verify(file, path, record)
@@ -265,6 +275,8 @@ def _at_path(path: Path) -> Path:
         raise NotFoundError(f"there is no file {str(path)!r}{hint}")
     if path.is_dir():
         raise UsageError(f"{str(path)!r} is a folder, not a checkpoint: name a file in it")
+    if not path.is_file():
+        raise UsageError(f"{str(path)!r} is not a regular file, so no checkpoint: name another")
     if kind_of(path.name) or _is_there(sidecar_path(path)):
         undisturbed(path.parent, lambda: _verify_file(path))
     return path

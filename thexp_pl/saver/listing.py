@@ -15,6 +15,7 @@ from thexp_pl.saver.names import Kind, sidecar_path
 from thexp_pl.saver.sidecar import DamagedError, Sidecar
 
 __all__ = [
+    "AbsentError",
     "Entry",
     "Which",
     "as_path",
@@ -28,6 +29,10 @@ __all__ = [
 Which: TypeAlias = "SupportsIndex | str | os.PathLike[str]"  # an epoch or an index, or a path
 
 UNRECORDED = -1  # thexp's own files are older than any of ours
+
+
+class AbsentError(DamagedError):
+    """There is none of an epoch; nothing is damaged, unless somebody is writing it anew."""
 
 
 @dataclass(frozen=True, order=True)
@@ -144,7 +149,8 @@ def find(folder: Path, kind: Kind, which: Which, byindex: bool, known: Known | N
         known: As in `committed`.
 
     Raises:
-        DamagedError: There is none of that epoch or at that index.
+        AbsentError: There is none of that epoch.
+        DamagedError: There is none at that index.
         UsageError: `which` is none of the three.
     """
     if isinstance(which, (str, os.PathLike)) and not byindex:
@@ -173,4 +179,4 @@ def _of_epoch(folder: Path, kind: Kind, epoch: int, entries: list[Entry]) -> Pat
         return found[-1]
     epochs = ", ".join(str(known) for known in sorted({entry.epoch for entry in entries}))
     held = f"it holds epochs {epochs}" if epochs else "it holds none"
-    raise DamagedError(f"no {kind.noun} of epoch {epoch} in {folder}: {held}")
+    raise AbsentError(f"no {kind.noun} of epoch {epoch} in {folder}: {held}")

@@ -16,7 +16,7 @@ from thexp_pl.errors import CheckpointError
 from thexp_pl.saver.pair import settle, traces
 from thexp_pl.saver.sidecar import DamagedError
 
-__all__ = ["locked", "undisturbed"]
+__all__ = ["locked", "reason", "undisturbed"]
 
 LOCK_NAME = ".saver.lock"
 LOCK_SECONDS = 600.0  # another process may be writing a large state to a slow disk
@@ -62,9 +62,17 @@ def locked(folder: Path, doing: str, timeout_s: float = LOCK_SECONDS) -> Iterato
         with FileLock(folder / LOCK_NAME, timeout=timeout_s), _settled(folder):
             yield
     except OSError as error:
-        raise CheckpointError(f"cannot {doing} in {folder}: {error.strerror or error}") from error
+        raise CheckpointError(f"cannot {doing} in {folder}: {reason(error)}") from error
     finally:
         _here.held.discard(key)
+
+
+def reason(error: OSError) -> str:
+    """Say why the disk refuses, and which folder stands where a file must be."""
+    told = error.strerror or str(error)
+    if isinstance(error, IsADirectoryError) and error.filename:
+        return f"{told}: {error.filename2 or error.filename}; move that folder away"
+    return told
 
 
 @contextlib.contextmanager

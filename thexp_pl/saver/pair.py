@@ -9,11 +9,15 @@ A removal renames the sidecar to ``.NAME.json.gone`` before it deletes the file,
 temporary files lie in the folder of their target, because only there a move is atomic. All of this
 happens under the folder's lock, whose holder also calls `settle` before and after an error: what
 that finds belongs to no living process.
+
+A folder that bears one of these names was made by no Saver: its target is left alone, and a save to
+that is refused, while all others go on.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -42,8 +46,9 @@ def write_pair(target: Path, state: Any, describe: Callable[[int, str], Sidecar]
 
     Raises:
         CheckpointError: The state cannot be pickled.
-        OSError: The disk refuses; what was there before is still there.
+        OSError: The disk refuses, or a folder is in the way; what was there before is still there.
     """
+    _refuse_folder(target)
     part, draft = _beside(target, PART), _beside(target, DRAFT)
     with part.open("wb") as file:
         size, sha256 = _stream(state, file, target)
@@ -58,7 +63,12 @@ def write_pair(target: Path, state: Any, describe: Callable[[int, str], Sidecar]
 
 
 def remove_pair(target: Path) -> None:
-    """Remove a file and its sidecar, whichever of them there are."""
+    """Remove a file and its sidecar, whichever of them there are.
+
+    Raises:
+        OSError: The disk refuses, or a folder is in the way.
+    """
+    _refuse_folder(target)
     gone = _beside(target, GONE)
     with contextlib.suppress(FileNotFoundError):
         sidecar_path(target).replace(gone)
@@ -87,7 +97,8 @@ def traces(folder: Path) -> tuple[dict[str, tuple[int, int, int]], bool]:
     found = {}
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if kind_of(entry.name.removesuffix(".json")) or entry.name.endswith((DRAFT, GONE)):
+            is_passing = entry.name.endswith((DRAFT, GONE)) and not entry.is_dir()
+            if is_passing or kind_of(entry.name.removesuffix(".json")):
                 with contextlib.suppress(FileNotFoundError):
                     status = entry.stat()
                     found[entry.name] = (status.st_ino, status.st_mtime_ns, status.st_size)
@@ -101,6 +112,8 @@ def settle(folder: Path) -> None:
 
 
 def _settle_one(target: Path) -> None:
+    if _folder_of(target):
+        return
     part, draft, gone = (_beside(target, end) for end in (PART, DRAFT, GONE))
     if draft.exists():
         if part.exists() or not target.exists():
@@ -113,6 +126,18 @@ def _settle_one(target: Path) -> None:
             target.unlink(missing_ok=True)
         gone.unlink()
     flush_folder(target.parent)
+
+
+def _folder_of(target: Path) -> Path | None:
+    """Find the folder that stands where a file of a target must be."""
+    names = (target, sidecar_path(target), *(_beside(target, end) for end in (DRAFT, PART, GONE)))
+    return next((path for path in names if path.is_dir() and not path.is_symlink()), None)
+
+
+def _refuse_folder(target: Path) -> None:
+    folder = _folder_of(target)
+    if folder:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(folder))
 
 
 def _beside(target: Path, suffix: str) -> Path:

@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import re
+import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from thexp_pl.saver.sidecar import DamagedError, Record, Sidecar, read_sidecar
 if TYPE_CHECKING:
     from torch.serialization import MAP_LOCATION
 
-__all__ = ["read_state", "verify"]
+__all__ = ["open_regular", "read_state", "verify"]
 
 CHUNK_BYTES = 1 << 20
 
@@ -35,11 +36,7 @@ def read_state(
         DamagedError: There is no such file, or it is not the one that its sidecar records.
         CheckpointError: It is whole, but cannot be loaded this way.
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise DamagedError(f"cannot load {path}: {error.strerror}") from error
-    with file:
+    with open_regular(path) as file:
         sidecar = read_sidecar(path)
         if sidecar.record is None:
             logger.warning("%s was saved by thexp, without size and hash: loaded unverified", path)
@@ -47,6 +44,28 @@ def read_state(
             verify(file, path, sidecar.record)
         # the very file that was verified, even if the name now stands for another
         return _unpickle(file, path, sidecar, weights_only, map_location), sidecar.info
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a regular file; a pipe or a device, which may never end, is refused at once.
+
+    Args:
+        path: The file; a symbolic link is followed.
+
+    Returns:
+        It, open for reading in binary.
+
+    Raises:
+        DamagedError: It is not there, cannot be read, or is no regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        raise DamagedError(f"cannot load {path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DamagedError(f"cannot load {path}: it is not a regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 def verify(file: IO[bytes], path: Path, record: Record) -> None:

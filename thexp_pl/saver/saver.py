@@ -156,8 +156,10 @@ class Saver(Holdings):
         The sidecars record it, so that another process finds the best one too.
 
         Args:
-            monitor: The key of the info that says how good a checkpoint is. One without it, or
-                with what is no finite number, is never the best.
+            monitor: The key of the info that says how good a checkpoint is. Its value counts if
+                `float` takes it and it is finite: a Decimal, a Fraction, a tensor or an array of
+                one element too, but neither truth nor text. The info then holds it as a plain
+                number. A checkpoint without such a value is never the best.
             mode: ``"min"`` where smaller is better, ``"max"`` where greater is.
             n: How many of the best to keep.
 
@@ -180,7 +182,8 @@ class Saver(Holdings):
         """Wait until all that was given is written.
 
         Raises:
-            CheckpointError: Something of it could not be; told once.
+            CheckpointError: Something of it could not be; told once. Or a signal handler, or the
+                state's own pickling, asks for it in the midst of a save.
         """
         self._background.wait()
         self.check()

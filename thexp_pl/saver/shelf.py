@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from thexp_pl.errors import CheckpointError
 from thexp_pl.saver import listing
-from thexp_pl.saver.best import Best, recorded
+from thexp_pl.saver.best import Best, as_number, recorded
 from thexp_pl.saver.known import Known
-from thexp_pl.saver.lock import locked, undisturbed
+from thexp_pl.saver.lock import locked, reason, undisturbed
 from thexp_pl.saver.names import Kind, checked_epoch
 from thexp_pl.saver.pair import remove_pair, write_pair
 from thexp_pl.saver.reading import read_state
@@ -85,7 +85,11 @@ class Shelf:
         step: int | None,
     ) -> Request:
         """Check and keep what a save was asked for; see `Saver.save_checkpoint`."""
-        return Request(checked_epoch(epoch), plain_info(info), replacement, step, world_size())
+        checked, plain = checked_epoch(epoch), plain_info(info)
+        number = as_number((info or {}).get(self._best.monitor)) if self._best else None
+        if self._best and number is not None:  # a Decimal would be text, and never the best
+            plain[self._best.monitor] = number
+        return Request(checked, plain, replacement, step, world_size())
 
     def target(self, request: Request, promised: Collection[Path] = ()) -> Path:
         """The file that a save will make; `promised` are those of the saves before it."""
@@ -127,8 +131,8 @@ class Shelf:
             if self._on_commit:
                 self._on_commit(saved)
         except Exception as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise CheckpointError(f"{saved} is saved, but on_commit failed: {reason}") from error
+            what = str(error).partition("\n")[0] or type(error).__name__
+            raise CheckpointError(f"{saved} is saved, but on_commit failed: {what}") from error
 
     def _sidecar(self, request: Request, order: int, size: int, sha256: str) -> Sidecar:
         record = Record(
@@ -159,7 +163,7 @@ class Shelf:
             except OSError as error:
                 return CheckpointError(
                     f"{saved} is saved, but the older {entry.path} cannot be removed:"
-                    f" {error.strerror}"
+                    f" {reason(error)}"
                 )
         return None
 

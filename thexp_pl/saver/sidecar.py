@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from thexp_pl import __version__
+from thexp_pl.atomic import read_bytes
 from thexp_pl.errors import CheckpointError, UsageError
 from thexp_pl.jsonable import dumps, to_jsonable
 from thexp_pl.saver.names import sidecar_path
@@ -30,6 +31,7 @@ __all__ = [
     "world_size",
 ]
 
+LIMIT_BYTES = 64 << 20
 RECORD_KEY = "_record"
 CHECK_KEY = "sidecar_sha256"  # in the record, of all else in the sidecar
 
@@ -82,12 +84,22 @@ class Sidecar:
     record: Record | None
 
     def encode(self) -> bytes:
-        """Spell it as JSON: the user's keys first, as thexp's readers expect them."""
+        """Spell it as JSON: the user's keys first, as thexp's readers expect them.
+
+        Raises:
+            UsageError: It is larger than what is read back.
+        """
         content = dict(self.info)
         if self.record:
             record = asdict(self.record)
             content[RECORD_KEY] = {**record, CHECK_KEY: _check(self.info, record)}
-        return dumps(content, indent=2) + b"\n"
+        data = dumps(content, indent=2) + b"\n"
+        if len(data) > LIMIT_BYTES:
+            raise UsageError(
+                f"the info makes a sidecar of {len(data)} bytes, and {LIMIT_BYTES} are read back:"
+                " put what is large into the state"
+            )
+        return data
 
 
 def plain_info(info: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -123,13 +135,17 @@ def read_sidecar(path: Path) -> Sidecar:
     """
     beside = sidecar_path(path)
     try:
-        content = json.loads(beside.read_bytes())  # not strict: thexp wrote a bare NaN
+        data = read_bytes(beside, limit=LIMIT_BYTES)
     except FileNotFoundError:
         raise DamagedError(
             f"{path} has no sidecar {beside.name}: it was not saved to its end, or not by a Saver"
         ) from None
     except OSError as error:
         raise DamagedError(f"{beside} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DamagedError(f"{beside} is damaged: it is {error}") from error
+    try:
+        content = json.loads(data)  # not strict: thexp wrote a bare NaN
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"{beside} is damaged: it is no JSON ({error})") from error
     if content is None:  # what thexp writes without an info
