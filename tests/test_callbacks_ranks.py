@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import select
 import signal
 import socket
 import sys
+import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -209,4 +213,55 @@ def test_a_signal_in_processes_that_lightning_makes_ends_all_with_a_checkpoint(
             devices=2,
         )
 
+    assert steps(tmp_path) == [2]
+
+
+def _launch(folder: Path, deed: Callable[[], None]) -> None:
+    """Train on two forked ranks, in a process group of its own; rank 0 does something."""
+
+    class Deed(At):
+        def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+            if trainer.global_rank == 0:
+                super().on_train_batch_end(trainer, *args)
+
+    os.setpgid(0, 0)
+    warnings.simplefilter("ignore")
+    for _ in range(8):  # as each of them ends, the ranks have another parent
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    fit(folder, Deed(2, deed), keep_all(), strategy="ddp_fork", devices=2)
+
+
+def _until_the_launcher_is_gone(kill: Callable[[int], None]) -> None:
+    launcher, until = os.getppid(), time.monotonic() + SECONDS
+    kill(launcher)
+    while os.getppid() == launcher and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    "kill",
+    [
+        pytest.param(lambda launcher: os.killpg(launcher, signal.SIGTERM), id="SIGTERM to all"),
+        pytest.param(lambda launcher: os.kill(launcher, signal.SIGTERM), id="SIGTERM to it"),
+        pytest.param(lambda launcher: os.kill(launcher, signal.SIGKILL), id="SIGKILL to it"),
+    ],
+)
+def test_ranks_whose_launcher_dies_end_with_a_checkpoint(
+    kill: Callable[[int], None], tmp_path: Path
+) -> None:
+    end, held = os.pipe()  # held by the launcher and the ranks until they have ended
+    launcher = multiprocessing.get_context("fork").Process(
+        target=_launch, args=(tmp_path, lambda: _until_the_launcher_is_gone(kill))
+    )
+    launcher.start()
+    os.close(held)
+    try:
+        have_ended = select.select([end], [], [], SECONDS)[0]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(launcher.pid, signal.SIGKILL)
+        launcher.join(SECONDS)
+        os.close(end)
+
+    assert have_ended
     assert steps(tmp_path) == [2]

@@ -132,7 +132,8 @@ def test_with_fast_dev_run_nothing_is_saved(tmp_path: Path) -> None:
 def test_the_modules_own_hooks_are_put_back_after_the_fit(tmp_path: Path) -> None:
     module = fit(tmp_path, keep_all())
     failed = Module()
-    trainer = make_trainer(tmp_path, keep_all(emergency=False), At(2, lambda: 1 / 0))
+    folder = tmp_path / "failed"
+    trainer = make_trainer(folder, keep_all(emergency=False), At(2, lambda: 1 / 0))
     with pytest.raises(ZeroDivisionError):
         trainer.fit(failed, loader())
 

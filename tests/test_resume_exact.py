@@ -49,8 +49,11 @@ def differences(one: Any, two: Any, place: str = "") -> list[str]:
     return [] if one == two and type(one) is type(two) else [f"{place}: {one!r} != {two!r}"]
 
 
-def assert_same_end(one: Path, two: Path) -> None:
+def assert_same_end(one: Path, two: Path, kills: list[list[Any]] | None = None) -> None:
     a, b = (torch.load(folder / "final.ckpt", weights_only=True) for folder in (one, two))
+    if kills and kills[-1][0] == "on_train_end":
+        # its last checkpoint may be there: Lightning then trains nothing, and counts otherwise
+        del a["loops"], b["loops"]
     assert differences(a, b) == []
     assert losses_of(one) == losses_of(two)
 
@@ -144,7 +147,7 @@ def test_a_killed_training_ends_with_the_same_bits(
     kills: list[list[Any]],
 ) -> None:
     killed_and_resumed(children, tmp_path / "killed", kills, WAYS[way])
-    assert_same_end(unbroken[way], tmp_path / "killed")
+    assert_same_end(unbroken[way], tmp_path / "killed", kills)
 
 
 @pytest.mark.slow
@@ -154,7 +157,7 @@ def test_a_training_killed_at_any_moment_ends_with_the_same_bits(
 ) -> None:
     for number, kills in enumerate(kills for kills in MOMENTS if happens(way, kills)):
         killed_and_resumed(children, tmp_path / str(number), kills, WAYS[way])
-        assert_same_end(unbroken[way], tmp_path / str(number))
+        assert_same_end(unbroken[way], tmp_path / str(number), kills)
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 0), (2, 1)])

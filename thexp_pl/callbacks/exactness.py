@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import BaseFinetuning, StochasticWeightAveraging
 
 __all__ = ["tell_inexactness"]
 
@@ -33,6 +34,13 @@ def tell_inexactness(trainer: pl.Trainer, *, keeps_states: bool) -> None:
 def _reasons(trainer: pl.Trainer, keeps_states: bool) -> Iterator[str]:
     if not keeps_states:
         yield "the random states are not saved (add RndCallback() to the callbacks)"
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set elsewhere
+    for callback in callbacks:
+        if isinstance(callback, (BaseFinetuning, StochasticWeightAveraging)):
+            yield (
+                f"{type(callback).__name__} acts at an epoch's start, which Lightning leaves out"
+                " when it goes on in the midst of one (save at epochs' ends only)"
+            )
     loop: Any = trainer.fit_loop
     loaders = [] if loop._combined_loader is None else loop._combined_loader.flattened
     fetcher = loop._data_fetcher

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from thexp_pl.callbacks.gather import has_failed
 from thexp_pl.callbacks.progress import completed_batches, sidecar_info
 from thexp_pl.errors import near_miss
 
@@ -31,16 +32,32 @@ class Monitored:
 
     def note(self, trainer: pl.Trainer) -> None:
         """Take notice of the metric, where one may just have been measured."""
-        if self._name is not None:
+        # once it has failed, a mean that is reduced over ranks would wait for the others
+        if self._name is not None and not has_failed(trainer):
             value = trainer.callback_metrics.get(self._name)
             if value is not self._seen:
                 self._seen, self._measured_at = value, completed_batches(trainer)
 
+    def measured(self, trainer: pl.Trainer) -> str | None:
+        """Give the metric where it was measured at this very place."""
+        self.note(trainer)
+        return self._name if self._measured_at == completed_batches(trainer) else None
+
+    def go_on(self, trainer: pl.Trainer, measured: object) -> None:
+        """Take no metric that was restored from a checkpoint for one measured since.
+
+        Args:
+            trainer: The Trainer, right after the metrics were restored.
+            measured: What `measured` gave for that checkpoint.
+        """
+        self.note(trainer)
+        if self._name is None or measured != self._name:
+            self._measured_at = None
+
     def info(self, trainer: pl.Trainer) -> dict[str, Any]:
         """Give what the sidecar of a checkpoint of now says."""
-        self.note(trainer)
-        info = sidecar_info(trainer)
-        if self._name is not None and self._measured_at != completed_batches(trainer):
+        measured, info = self.measured(trainer), sidecar_info(trainer)
+        if self._name is not None and measured is None:
             info.pop(self._name, None)
         return info
 

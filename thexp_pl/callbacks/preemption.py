@@ -14,8 +14,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from pytorch_lightning.trainer.connectors.signal_connector import _HandlersCompose
 from pytorch_lightning.utilities.exceptions import SIGTERMException
+from torch.multiprocessing import _prctl_pr_set_pdeathsig  # type: ignore[attr-defined]  # in C
 from torch.multiprocessing.spawn import ProcessExitedException
 
 from thexp_pl.loggers import find_run_logger
@@ -54,6 +56,9 @@ class Signals:
     us; where two of SIGTERM or of SIGUSR1 come within a second, they are one request that came on
     two ways. A signal that the process ignores, or that no Python code handles, is left alone.
 
+    In a process that Lightning has spawned or forked, the end of the one that launched it is a
+    SIGTERM too, unless a signal has come already.
+
     Args:
         trainer: The Trainer, whose own handlers are registered.
     """
@@ -63,11 +68,14 @@ class Signals:
         self._previous: dict[int, Any] = {}
         self._came_at: dict[int, float] = {}
         self._answered: set[int] = set()
+        self._launched_by: int | None = None
         self.hurried = False  # whether a second signal ended the training
 
     @property
     def asked(self) -> int:
         """The number of a signal that waits for its answer; 0 for none."""
+        if self._launched_by not in (None, os.getppid()) and not self._came_at:
+            self._note(signal.SIGTERM, "the process that launched this one has ended")
         return max((one for one in self._came_at if one not in self._answered), default=0)
 
     def install(self) -> None:
@@ -79,6 +87,11 @@ class Signals:
             if current is signal.SIG_DFL or callable(current):
                 self._previous[number] = current
                 signal.signal(number, self._on_signal)
+        if isinstance(self._trainer.strategy.launcher, _MultiProcessingLauncher):
+            self._launched_by = os.getppid()
+            # torch has the kernel send SIGINT when the launcher ends, and that does so as each of
+            # the launcher's threads ends: several times, which would pass for a second Ctrl-C.
+            _prctl_pr_set_pdeathsig(0)
 
     def uninstall(self) -> None:
         """Put back the handlers that were there, but for what someone has built upon ours."""
@@ -87,6 +100,9 @@ class Signals:
         for number, previous in self._previous.items():
             if signal.getsignal(number) == self._on_signal:
                 signal.signal(number, previous)
+        if self._launched_by is not None:
+            self._launched_by = None
+            _prctl_pr_set_pdeathsig(signal.SIGINT)
 
     def answer(self, number: int) -> BaseException | None:
         """Do what a signal asks for, now that the training is saved; on all ranks alike.
@@ -107,20 +123,22 @@ class Signals:
         return ending
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        now, before = time.monotonic(), self._came_at.get(number)
+        before = self._came_at.get(number)
         if before is None:
-            self._came_at[number] = now
-            if self._trainer.is_global_zero:
-                name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-                with contextlib.suppress(OSError):
-                    os.write(2, _HEARD.format(name).encode())  # print may be what was interrupted
-        elif number == signal.SIGINT or now - before > _ONE_REQUEST_SECONDS:
+            self._note(number, "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
+        elif number == signal.SIGINT or time.monotonic() - before > _ONE_REQUEST_SECONDS:
             self._answered.add(number)
             self.hurried = True  # also where a handler of someone else raises
             ending = self._act(number, frame)
             self.hurried = ending is not None
             if ending is not None:
                 raise ending
+
+    def _note(self, number: int, what: str) -> None:
+        self._came_at[number] = time.monotonic()
+        if self._trainer.is_global_zero:
+            with contextlib.suppress(OSError):
+                os.write(2, _HEARD.format(what).encode())  # print may be what was interrupted
 
     def _act(self, number: int, frame: FrameType | None) -> BaseException | None:
         previous = self._previous.get(number, signal.SIG_DFL)

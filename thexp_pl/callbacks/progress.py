@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loops.loop import _Loop
 
 from thexp_pl.callbacks.gather import has_failed
 
@@ -16,6 +17,8 @@ __all__ = [
     "last_epoch",
     "last_step",
     "metrics_of",
+    "settle_epoch",
+    "settle_loaded",
     "sidecar_info",
     "weights_state",
 ]
@@ -41,6 +44,37 @@ def last_epoch(trainer: pl.Trainer) -> int:
 def last_step(trainer: pl.Trainer) -> int:
     """Give the batch, from 0 over all epochs, that ended last; 0 where none has."""
     return max(completed_batches(trainer) - 1, 0)
+
+
+def settle_epoch(trainer: pl.Trainer) -> None:
+    """Have a fit begin with an epoch, forgetting one that was cut off.
+
+    Args:
+        trainer: The Lightning Trainer.
+    """
+    loop: Any = trainer.fit_loop
+    epochs, batches = loop.epoch_progress, loop.epoch_loop.batch_progress
+    for progress in (epochs.total, epochs.current, batches.total):
+        progress.ready = progress.started = progress.completed = progress.processed
+    # not by `loop.restarting`, whose setter does something else under max_steps
+    _Loop.restarting.fset(loop, False)  # type: ignore[attr-defined]  # a property
+
+
+def settle_loaded(trainer: pl.Trainer) -> None:
+    """Have a fit begin with an epoch where a checkpoint of an epoch's end was loaded.
+
+    Lightning itself goes on with the epoch that is done where `max_steps` is set. An epoch that was
+    cut off by `max_steps` is not done.
+
+    Args:
+        trainer: The Lightning Trainer, whose train loaders are set up.
+    """
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    if (
+        epochs.processed == epochs.ready
+        and trainer.fit_loop.epoch_loop._num_ready_batches_reached()
+    ):
+        settle_epoch(trainer)
 
 
 def full_state(trainer: pl.Trainer) -> dict[str, Any]:

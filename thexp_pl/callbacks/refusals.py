@@ -13,11 +13,31 @@ from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 
 from thexp_pl.errors import CheckpointError, UsageError
 
-__all__ = ["refuse_sharded", "refuse_unfound_last"]
+__all__ = ["refuse_another", "refuse_sharded", "refuse_unfound_last"]
 
 _FIT = pl.Trainer.fit.__code__
 _RUN = pl.Trainer._run.__code__
 _WORKER = _MultiProcessingLauncher._wrapping_function.__code__
+
+
+def refuse_another(trainer: pl.Trainer, kind: type[pl.Callback]) -> None:
+    """Refuse a second callback that saves into the same folder, and counts the files there as its.
+
+    Args:
+        trainer: The Trainer.
+        kind: The class of the first.
+
+    Raises:
+        UsageError: There is one.
+    """
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set elsewhere
+    count = sum(isinstance(callback, kind) for callback in callbacks)
+    if count > 1:
+        raise UsageError(
+            f"a Trainer takes one {kind.__name__}, not {count}, which would remove each other's "
+            "files: give one what all are to do (every_n_epochs=, every_n_batches=, "
+            "keypoint_every=, keep_best=)"
+        )
 
 
 def refuse_sharded(trainer: pl.Trainer) -> None:

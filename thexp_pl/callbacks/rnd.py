@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -17,6 +16,15 @@ from thexp_pl.callbacks.after import after_module_hook
 from thexp_pl.callbacks.exactness import tell_inexactness
 from thexp_pl.callbacks.gather import gathered, has_failed, ranks
 from thexp_pl.callbacks.hook import Hookable
+from thexp_pl.callbacks.positions import (
+    kept_places,
+    load_train_places,
+    load_validation_places,
+    make_iterators,
+    train_places,
+    validation_places,
+)
+from thexp_pl.callbacks.progress import settle_loaded
 from thexp_pl.errors import CheckpointError
 
 __all__ = ["RndCallback"]
@@ -48,7 +56,8 @@ class RndCallback(Hookable, pl.Callback):
     def __init__(self) -> None:
         self._trainer: pl.Trainer | None = None
         self._loaded: Mapping[str, Any] | None = None
-        self._aside: dict[str, Any] | None = None  # training's streams, while a validation runs
+        self._aside: dict[str, Any] | None = None  # where training stands, while it validates
+        self._awaits: list[Any] = []  # the places of validation loaders that are still to be made
         self._undo: list[Callable[[], object]] = []
 
     # -- saving ----------------------------------------------------------------------------------
@@ -58,14 +67,13 @@ class RndCallback(Hookable, pl.Callback):
 
         Returns:
             ``world_size`` and ``ranks``: by rank ``rnd``, as `thexp_pl.rnd.get_state` gives it, and
-            ``loaders``, what each train loader's `state_dict` gave, or None. Empty before a fit.
+            ``loaders``, what each train loader's `state_dict` gave, or None, and ``validation``,
+            the same of validation's. Empty before a fit.
         """
         if self._trainer is None:
             return {}
-        own = {
-            "rnd": rnd.get_state() if self._aside is None else self._aside,
-            "loaders": _positions(self._trainer),
-        }
+        standing = self._aside or _standing(self._trainer)
+        own = {**standing, "validation": validation_places(self._trainer)}
         alone = has_failed(self._trainer)
         return {
             "world_size": ranks(),
@@ -82,14 +90,17 @@ class RndCallback(Hookable, pl.Callback):
         """Begin a fit, to which no state was loaded yet."""
         self._release()
         if stage == "fit":
-            self._trainer, self._loaded = trainer, None
+            self._trainer, self._loaded, self._awaits = trainer, None, []
             # between the making of the loaders and that of their iterators, which may read ahead
             self._replace(trainer.fit_loop, "_load_combined_loader_states", self._positioned)
+            self._replace(trainer.fit_loop, "reset", self._settled)  # the loops are restored then
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep validation, the sanity check's too, from drawing on training's streams."""
+        validation = trainer.fit_loop.epoch_loop.val_loop
         for name in _VALIDATING:
-            self._replace(trainer.fit_loop.epoch_loop.val_loop, name, self._isolated)
+            self._replace(validation, name, partial(self._isolated, trainer))
+        self._replace(validation, "setup_data", partial(self._validation_positioned, trainer))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Restore what was loaded, once every callback and the module have begun.
@@ -99,6 +110,12 @@ class RndCallback(Hookable, pl.Callback):
         tell_inexactness(trainer, keeps_states=True)
         undo = after_module_hook(pl_module, "on_train_start", lambda: self._begin(trainer))
         self._undo.append(undo)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Restore the random states of a training that had nothing left to do."""
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            rnd.set_state(_own(trainer, loaded)["rnd"])
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
@@ -118,13 +135,14 @@ class RndCallback(Hookable, pl.Callback):
         setattr(loop, name, wrapped(getattr(loop, name)))
         self._undo.append(partial(vars(loop).pop, name, None))
 
-    def _isolated(self, validate: _Method) -> _Method:
+    def _isolated(self, trainer: pl.Trainer, validate: _Method) -> _Method:
         def isolated(*args: Any, **kwargs: Any) -> Any:
-            self._aside = rnd.get_state()
+            self._aside = standing = _standing(trainer)
             try:
-                return validate(*args, **kwargs)
+                with kept_places(trainer):
+                    return validate(*args, **kwargs)
             finally:
-                rnd.set_state(self._aside)
+                rnd.set_state(standing["rnd"])
                 self._aside = None
 
         return isolated
@@ -133,16 +151,41 @@ class RndCallback(Hookable, pl.Callback):
         def positioned() -> None:
             load()
             if self._trainer is not None and self._loaded is not None:
-                _load_positions(self._trainer, _own(self._trainer, self._loaded)["loaders"])
+                load_train_places(self._trainer, _own(self._trainer, self._loaded)["loaders"])
 
         return positioned
+
+    def _validation_positioned(self, trainer: pl.Trainer, set_up: _Method) -> _Method:
+        def positioned() -> None:
+            set_up()
+            if self._loaded is not None:  # the sanity check, before all is restored
+                load_validation_places(trainer, _own(trainer, self._loaded)["validation"])
+            elif self._awaits and load_validation_places(trainer, self._awaits):
+                self._awaits = []
+
+        return positioned
+
+    def _settled(self, reset: _Method) -> _Method:
+        def settled() -> None:
+            if self._trainer is not None and self._loaded is not None:
+                settle_loaded(self._trainer)
+            reset()
+
+        return settled
 
     def _begin(self, trainer: pl.Trainer) -> None:
         loaded, self._loaded = self._loaded, None
         if loaded is None:
             _seed_ranks_apart(trainer.global_rank)
         else:
-            _restore(trainer, loaded)
+            validation = _own(trainer, loaded)["validation"]
+            if not load_validation_places(trainer, validation):
+                self._awaits = validation
+            _restore(trainer, loaded)  # the train loaders' places too, which may be the same
+
+
+def _standing(trainer: pl.Trainer) -> dict[str, Any]:
+    return {"rnd": rnd.get_state(), "loaders": train_places(trainer)}
 
 
 def _own(trainer: pl.Trainer, loaded: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -150,7 +193,12 @@ def _own(trainer: pl.Trainer, loaded: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         saved = loaded["ranks"]
         own: dict[str, Any] = saved.get(trainer.global_rank) or next(iter(saved.values()))
-        return {"rnd": own["rnd"], "loaders": list(own["loaders"]), "of": loaded["world_size"]}
+        return {
+            "rnd": own["rnd"],
+            "loaders": list(own["loaders"]),
+            "validation": list(own.get("validation", ())),
+            "of": loaded["world_size"],
+        }
     except (LookupError, TypeError, AttributeError, StopIteration):
         raise CheckpointError(
             "the checkpoint's state of RndCallback is none that it saves; load a checkpoint that "
@@ -165,17 +213,22 @@ def _restore(trainer: pl.Trainer, loaded: Mapping[str, Any]) -> None:
             f"the checkpoint holds the random states of {len(saved)} of {own['of']} "
             f"ranks, and this training has {ranks()}: those without one are seeded apart"
         )
-    _load_positions(trainer, own["loaders"])
+    load_train_places(trainer, own["loaders"])
     epochs: Any = trainer.fit_loop.epoch_progress.current
     # Lightning's own iterators were made with the seeds that plain loaders drew before this. For
     # an epoch in progress that was done long ago; the next one is still to do it.
     if epochs.processed < epochs.ready and not _is_through(trainer):
-        _make_iterators(trainer)
+        make_iterators(trainer)
     rnd.set_state(own["rnd"])
     if trainer.global_rank not in saved:
         rnd.seed_apart(trainer.global_rank)
-    if epochs.processed == epochs.ready:
-        _make_iterators(trainer)
+    if epochs.processed < epochs.ready:
+        return
+    if trainer.current_epoch > 0 and not trainer.fit_loop.restarting:
+        # once the loaders know of the epoch, as where nothing was loaded: they may be read ahead
+        trainer.fit_loop._resuming_from_checkpoint = False
+    else:
+        make_iterators(trainer)
 
 
 def _seed_ranks_apart(rank: int) -> None:
@@ -188,53 +241,7 @@ def _seed_ranks_apart(rank: int) -> None:
         rnd.seed_apart(rank)
 
 
-# -- positions in the data -----------------------------------------------------------------------
-
-
-def _positions(trainer: pl.Trainer) -> list[Any]:
-    """Give the state of each train loader after the last batch that was trained on."""
-    ahead = len(getattr(trainer.fit_loop._data_fetcher, "batches", ()))
-    return [
-        None
-        if not _has_state(loader)
-        else loader.state_dict(ahead=ahead)
-        if ahead and _can_look_back(loader)
-        else loader.state_dict()
-        for loader in _loaders(trainer)
-    ]
-
-
-def _load_positions(trainer: pl.Trainer, positions: Any) -> None:
-    """Give the train loaders their positions; one without begins with its epoch."""
-    loaders = _loaders(trainer)
-    if positions and len(positions) != len(loaders):
-        raise CheckpointError(
-            f"the checkpoint holds the positions of {len(positions)} train loaders, and this "
-            f"training has {len(loaders)}; train on as many"
-        )
-    for loader, position in zip(loaders, positions, strict=False):
-        if position is not None and _has_state(loader):
-            loader.load_state_dict(position)
-
-
 def _is_through(trainer: pl.Trainer) -> bool:
     """Say whether the last batch is done; Lightning then makes iterators for the next epoch."""
     batches: Any = trainer.fit_loop.epoch_loop.batch_progress
     return bool(batches.is_last_batch and batches.current.processed == batches.current.ready)
-
-
-def _make_iterators(trainer: pl.Trainer) -> None:
-    iter(trainer.fit_loop._data_fetcher)  # type: ignore[arg-type]  # there since the set-up
-
-
-def _loaders(trainer: pl.Trainer) -> list[Any]:
-    combined = trainer.fit_loop._combined_loader
-    return [] if combined is None else list(combined.flattened)
-
-
-def _has_state(loader: Any) -> bool:
-    return all(callable(getattr(loader, name, None)) for name in ("state_dict", "load_state_dict"))
-
-
-def _can_look_back(loader: Any) -> bool:
-    return "ahead" in inspect.signature(loader.state_dict).parameters

@@ -18,7 +18,13 @@ from thexp_pl.callbacks.due import (
 )
 from thexp_pl.callbacks.emergency import write_emergency
 from thexp_pl.callbacks.exactness import tell_inexactness
-from thexp_pl.callbacks.leftovers import restore, watch_steps
+from thexp_pl.callbacks.leftovers import (
+    EarlyStops,
+    collect,
+    is_within_epoch,
+    restore,
+    watch_steps,
+)
 from thexp_pl.callbacks.monitored import Monitored
 from thexp_pl.callbacks.preemption import Signals, agreed
 from thexp_pl.callbacks.progress import (
@@ -29,6 +35,7 @@ from thexp_pl.callbacks.progress import (
 )
 from thexp_pl.callbacks.rnd import RndCallback
 from thexp_pl.callbacks.store import Store
+from thexp_pl.loggers import find_run_logger
 
 __all__ = ["SavedFit"]
 
@@ -43,15 +50,22 @@ class SavedFit:
         store: Where the files go.
         schedule: What is due when.
         monitor: The metric of the best checkpoints, or None.
+        stops: The callbacks that may stop it.
     """
 
     def __init__(
-        self, trainer: pl.Trainer, store: Store, schedule: Schedule, monitor: str | None
+        self,
+        trainer: pl.Trainer,
+        store: Store,
+        schedule: Schedule,
+        monitor: str | None,
+        stops: EarlyStops,
     ) -> None:
         self._trainer = trainer
         self._store = store
         self._schedule = schedule
         self._monitored = Monitored(monitor)
+        self._stops = stops
         self._signals = Signals(trainer)
         self._undo: list[Callable[[], None]] = []
         self._asked = 0  # the signal that all ranks have agreed on, until it is answered
@@ -79,10 +93,30 @@ class SavedFit:
             watch_steps(module),
         ]
         if loaded is not None:
-            restored = partial(restore, self._trainer, module, loaded)
+            restored = partial(self._restore, module, loaded)
             self._undo.append(after_module_hook(module, "on_train_start", restored))
+        elif find_run_logger(self._trainer) is None and not completed_batches(self._trainer):
+            self._store.warn_of_others()
         if on_signal:
             self._signals.install()
+
+    def leftovers(self, module: pl.LightningModule) -> dict[str, Any]:
+        """Give what a Lightning checkpoint of now lacks, which `begin` takes; on all ranks.
+
+        Args:
+            module: The module that is trained.
+        """
+        return {
+            **collect(self._trainer, module),
+            "measured": self._monitored.measured(self._trainer),
+            "stopped": self._stops.stopped(self._trainer),
+        }
+
+    def _restore(self, module: pl.LightningModule, loaded: dict[str, Any]) -> None:
+        restore(self._trainer, module, loaded)
+        self._monitored.go_on(self._trainer, loaded.get("measured"))
+        within = is_within_epoch(self._trainer)
+        self._stops.stop_again(self._trainer, loaded.get("stopped"), within=within)
 
     def _after_batch(self) -> None:
         self._schedule.count_batch(completed_batches(self._trainer))

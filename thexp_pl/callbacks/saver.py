@@ -10,9 +10,9 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from thexp_pl.callbacks.due import Schedule
 from thexp_pl.callbacks.hook import Hookable
-from thexp_pl.callbacks.leftovers import collect
+from thexp_pl.callbacks.leftovers import EarlyStops, restore_callback_metrics
 from thexp_pl.callbacks.preemption import note_signal
-from thexp_pl.callbacks.refusals import refuse_sharded, refuse_unfound_last
+from thexp_pl.callbacks.refusals import refuse_another, refuse_sharded, refuse_unfound_last
 from thexp_pl.callbacks.saved_fit import SavedFit
 from thexp_pl.callbacks.store import Store, modules_of
 from thexp_pl.errors import UsageError, near_miss
@@ -48,6 +48,9 @@ class SaverCallback(Hookable, Checkpoint):
     midst of it, loaded by its path alone, and neither counted nor removed as a checkpoint.
     Processes that Lightning spawns or forks leave none.
 
+    A training that an EarlyStopping has stopped stays so when its last checkpoint is loaded, unless
+    that callback is made with another patience, threshold or `min_delta`.
+
     Args:
         max_to_keep: How many checkpoints to keep, besides the best ones; None keeps all.
         every_n_epochs: Save after every n-th epoch, and after the last; None: the last alone.
@@ -67,7 +70,7 @@ class SaverCallback(Hookable, Checkpoint):
 
     Raises:
         UsageError: An argument is none of these; when a fit begins, that the strategy saves
-            shards.
+            shards, or that the Trainer has two of these callbacks.
         CheckpointError: When a fit begins with ``ckpt_path="last"``, which Lightning does not
             find; `thexp_pl.checkpoint_path` does.
     """
@@ -147,9 +150,11 @@ class SaverCallback(Hookable, Checkpoint):
         self._store, self._leftovers, self._best_model_path = None, None, ""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
             return
+        refuse_another(trainer, SaverCallback)
         refuse_sharded(trainer)
         refuse_unfound_last(trainer)
         self._store = self._open(trainer)
+        self._stops = EarlyStops(trainer)
 
     def _open(self, trainer: pl.Trainer) -> Store:
         if not trainer.is_global_zero:
@@ -180,7 +185,8 @@ class SaverCallback(Hookable, Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the place from which training goes on as saved, and the signals from now on."""
         if self._store is not None:
-            self._fit = SavedFit(trainer, self._store, self._new_schedule(), self.monitor)
+            schedule = self._new_schedule()
+            self._fit = SavedFit(trainer, self._store, schedule, self.monitor, self._stops)
             self._fit.begin(pl_module, self._leftovers, on_signal=self.on_signal)
             self._leftovers = None
 
@@ -208,6 +214,12 @@ class SaverCallback(Hookable, Checkpoint):
             fit, self._fit = self._fit, None
             fit.end()
 
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Restore the metrics where nothing was left to train."""
+        if self._store is not None and self._leftovers is not None:
+            restore_callback_metrics(trainer, pl_module, self._leftovers)
+            self._leftovers = None
+
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
@@ -224,7 +236,7 @@ class SaverCallback(Hookable, Checkpoint):
     ) -> None:
         """Add what Lightning leaves out, to whatever checkpoint is made while a fit runs."""
         if self._fit is not None:
-            checkpoint[LEFTOVERS_KEY] = collect(trainer, pl_module)
+            checkpoint[LEFTOVERS_KEY] = self._fit.leftovers(pl_module)
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,6 +62,17 @@ class Store:
         except Exception as error:  # noqa: BLE001 - told after the batch, on all ranks alike
             self.fault = self.fault or error
         return None
+
+    def warn_of_others(self) -> None:
+        """Tell a training that begins of checkpoints that lie where its own will."""
+        if self.saver is not None and self.saver.find_checkpoints():
+            warnings.warn(
+                f"{self.saver.dir} holds the checkpoints of another training, and those of this one"
+                " are kept, counted and removed among them: record it with a RunLogger, or give"
+                " the Trainer another default_root_dir",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def raise_fault(self) -> None:
         """Raise that a file could not be written, on this rank or another.

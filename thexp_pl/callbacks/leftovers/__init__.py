@@ -1,11 +1,24 @@
 """What Lightning leaves out of a checkpoint, though training that goes on from it depends on it.
 
 The rooms: `gradients` accumulated and not yet stepped with; `means` the running ones of an epoch
-that has begun; `plateau` the steps of a ReduceLROnPlateau that come after a save; `whole` all of
-them and the metrics, of every rank.
+that has begun; `plateau` the steps of a ReduceLROnPlateau that come after a save; `stopping` that
+an EarlyStopping has stopped it; `whole` the rest: the first three and the metrics, of every rank.
 """
 
 from thexp_pl.callbacks.leftovers.gradients import watch_steps
-from thexp_pl.callbacks.leftovers.whole import collect, restore
+from thexp_pl.callbacks.leftovers.stopping import EarlyStops
+from thexp_pl.callbacks.leftovers.whole import (
+    collect,
+    is_within_epoch,
+    restore,
+    restore_callback_metrics,
+)
 
-__all__ = ["collect", "restore", "watch_steps"]
+__all__ = [
+    "EarlyStops",
+    "collect",
+    "is_within_epoch",
+    "restore",
+    "restore_callback_metrics",
+    "watch_steps",
+]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import GradientAccumulationScheduler
 from torch.utils._pytree import tree_map_only
 
 from thexp_pl.callbacks.gather import gathered, has_failed, ranks
@@ -21,7 +23,7 @@ from thexp_pl.callbacks.leftovers.plateau import pending_steps, take_pending_ste
 from thexp_pl.callbacks.progress import metrics_of
 from thexp_pl.errors import CheckpointError
 
-__all__ = ["collect", "restore"]
+__all__ = ["collect", "is_within_epoch", "restore", "restore_callback_metrics"]
 
 
 def collect(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def collect(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any
         Tensors and plain values; the tensors are those in use, not copies, on one rank.
     """
     alone = has_failed(trainer)
-    within = _is_within_epoch(trainer)
+    within = is_within_epoch(trainer)
     own = {
         "metrics": metrics_of(trainer),
         "gradients": saved_gradients(trainer, pl_module),
@@ -70,23 +72,57 @@ def restore(trainer: pl.Trainer, pl_module: pl.LightningModule, state: Mapping[s
     Raises:
         CheckpointError: It is none of `collect`, or of another training.
     """
-    try:
-        saved = state["ranks"]
-        own = saved.get(trainer.global_rank, next(iter(saved.values())))
+    with _refusal():
+        own = _own(trainer, state)
+        _restore_metrics(trainer, pl_module, own)
         _restore_own(trainer, pl_module, own, is_whole=state["world_size"] == ranks())
-    except (LookupError, TypeError, AttributeError, StopIteration) as error:
+
+
+def restore_callback_metrics(
+    trainer: pl.Trainer, pl_module: pl.LightningModule, state: Mapping[str, Any]
+) -> None:
+    """Restore the metrics alone, to a fit that had nothing left to do.
+
+    Args:
+        trainer: The Trainer, once the fit has ended.
+        pl_module: Its module.
+        state: What `collect` gave.
+
+    Raises:
+        CheckpointError: It is none of `collect`.
+    """
+    with _refusal():
+        _restore_metrics(trainer, pl_module, _own(trainer, state))
+
+
+@contextlib.contextmanager
+def _refusal() -> Iterator[None]:
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(
             "the checkpoint's metrics, means and gradients do not fit this training "
             f"({type(error).__name__}: {error}); it was saved by other code"
         ) from error
 
 
-def _restore_own(
-    trainer: pl.Trainer, pl_module: pl.LightningModule, own: Mapping[str, Any], *, is_whole: bool
+def _own(trainer: pl.Trainer, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    saved, rank = state["ranks"], trainer.global_rank
+    own: Mapping[str, Any] = saved[rank if rank in saved else min(saved, default=rank)]
+    return own
+
+
+def _restore_metrics(
+    trainer: pl.Trainer, pl_module: pl.LightningModule, own: Mapping[str, Any]
 ) -> None:
     device = pl_module.device
     metrics = {name: value.to(device, copy=True) for name, value in own["metrics"].items()}
     trainer._logger_connector._callback_metrics.update(metrics)
+
+
+def _restore_own(
+    trainer: pl.Trainer, pl_module: pl.LightningModule, own: Mapping[str, Any], *, is_whole: bool
+) -> None:
     restore_gradients(trainer, own["gradients"])
     take_pending_steps(trainer, own["plateau"])
     if not own["within_epoch"]:
@@ -94,11 +130,17 @@ def _restore_own(
     # at the end of an epoch that it goes on with, Lightning would take no step of a
     # ReduceLROnPlateau, for want of the metrics
     trainer.fit_loop._restarting = False
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set elsewhere
+    for callback in callbacks:
+        # it counts at an epoch's start, which Lightning leaves out
+        if isinstance(callback, GradientAccumulationScheduler):
+            callback.on_train_epoch_start(trainer, pl_module)
     if is_whole:
         restore_means(trainer, pl_module, own["means"])
         restore_metrics(pl_module, own["torchmetrics"])
 
 
-def _is_within_epoch(trainer: pl.Trainer) -> bool:
+def is_within_epoch(trainer: pl.Trainer) -> bool:
+    """Say whether an epoch has begun and its end is still to come."""
     epochs: Any = trainer.fit_loop.epoch_progress.current
     return bool(epochs.processed < epochs.ready)
