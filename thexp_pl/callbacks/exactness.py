@@ -26,8 +26,9 @@ def tell_inexactness(trainer: pl.Trainer, *, keeps_states: bool) -> None:
     reasons = list(_reasons(trainer, keeps_states))
     if reasons and trainer.is_global_zero and trainer not in _told:
         _told.add(trainer)
+        # into Lightning, which then shows the line alone
         warnings.warn(
-            f"resuming will not be exact: {'; '.join(reasons)}", UserWarning, stacklevel=3
+            f"resuming will not be exact: {'; '.join(reasons)}", UserWarning, stacklevel=4
         )
 
 
