@@ -11,8 +11,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# started by nohup, say: what the tests start would ignore it too
+# ignored where the suite was started by nohup or in the background: what it starts would do so too
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the machine's speed is no property of the code
 hypothesis.settings.register_profile("thexp_pl", deadline=None)
