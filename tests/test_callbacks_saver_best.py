@@ -99,3 +99,11 @@ def test_a_metric_that_nothing_logs_is_told_once_with_the_near_miss(tmp_path: Pa
 
     assert len([one for one in caught if "val_los" in str(one.message)]) == 1
     assert record_of(Path(saver.best_model_path))["step"] == 10
+
+
+def test_a_metric_that_only_a_later_validation_logs_is_not_missed(tmp_path: Path) -> None:
+    saver = SaverCallback(monitor="score")
+
+    train(tmp_path, saver, [0.5], check_val_every_n_epoch=2)  # here a warning is an error
+
+    assert record_of(Path(saver.best_model_path))["step"] == 10

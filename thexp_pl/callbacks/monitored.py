@@ -66,6 +66,9 @@ class Monitored:
         known = list(trainer.callback_metrics)
         if self._name is None or self._name in known or self._told:
             return
+        loop = trainer.fit_loop.epoch_loop
+        if trainer.enable_validation and not loop._should_check_val_epoch():
+            return  # a validation of a later epoch may log it
         self._told = True
         warnings.warn(
             f"monitor={self._name!r} is not among the metrics that are logged"
