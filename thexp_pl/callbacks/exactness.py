@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 import weakref
 from collections.abc import Iterator
@@ -10,6 +9,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BaseFinetuning, StochasticWeightAveraging
+
+from thexp_pl.callbacks.positions import takes
+from thexp_pl.data.standing import keeps_state
 
 __all__ = ["tell_inexactness"]
 
@@ -52,14 +54,14 @@ def _reasons(trainer: pl.Trainer, keeps_states: bool) -> Iterator[str]:
 
 def _reason(loader: Any, reads_ahead: bool) -> str | None:
     name = type(loader).__name__
-    if not hasattr(loader, "state_dict") or not hasattr(loader, "load_state_dict"):
+    if not keeps_state(loader):
         return (
             f"the train loader, a {name}, does not keep its place in the data"
             " (give thexp_pl.data.exact(loader))"
         )
     if getattr(loader, "inexact", None) is not None:
         return str(loader.inexact)
-    if reads_ahead and "ahead" not in inspect.signature(loader.state_dict).parameters:
+    if reads_ahead and not takes(loader.state_dict, "ahead"):
         return (
             f"the train loader, a {name}, has no length, so that Lightning reads a batch ahead, and"
             " its state_dict takes no `ahead` (give a thexp_pl.data.ExactDataLoader)"

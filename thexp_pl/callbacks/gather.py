@@ -7,15 +7,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-__all__ = ["gathered", "has_failed", "ranks"]
+from thexp_pl.saver.sidecar import world_size
 
-
-def ranks() -> int:
-    """Count the processes that train together."""
-    distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_world_size()
-    return 1
+__all__ = ["gathered", "has_failed"]
 
 
 def gathered(own: Any, rank: int, *, alone: bool) -> dict[int, Any]:
@@ -29,9 +23,9 @@ def gathered(own: Any, rank: int, *, alone: bool) -> dict[int, Any]:
     Returns:
         By rank what it has; with `alone` this rank's only.
     """
-    if alone or ranks() == 1:
+    if alone or world_size() == 1:
         return {rank: own}
-    found: list[Any] = [None] * ranks()
+    found: list[Any] = [None] * world_size()
     torch.distributed.all_gather_object(found, own)
     return dict(enumerate(found))
 

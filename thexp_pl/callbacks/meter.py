@@ -8,10 +8,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from thexp_pl.callbacks.gather import gathered, has_failed, ranks
+from thexp_pl.callbacks.gather import gathered, has_failed
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.errors import CheckpointError
 from thexp_pl.meter import AvgMeter, Meter
+from thexp_pl.saver.sidecar import world_size
 
 __all__ = ["MeterCallback"]
 
@@ -63,7 +64,7 @@ class MeterCallback(Hookable, pl.Callback):
             )
         self.average.reset()
         for rank, sums in sorted(saved.items()):
-            if rank % ranks() == self._trainer.global_rank:
+            if rank % world_size() == self._trainer.global_rank:
                 one = AvgMeter()
                 one.load_state_dict(sums)
                 self.average.merge(one)

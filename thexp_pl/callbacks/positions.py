@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from thexp_pl.data.standing import keeps_state
 from thexp_pl.errors import CheckpointError, UsageError
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "load_train_places",
     "load_validation_places",
     "make_iterators",
+    "takes",
     "train_places",
     "validation_places",
 ]
@@ -32,9 +34,9 @@ def train_places(trainer: pl.Trainer) -> list[Any]:
     """
     return [
         None
-        if not _has_state(loader)
+        if not keeps_state(loader)
         else loader.state_dict(ahead=ahead)
-        if (ahead := _read_ahead(trainer, loader)) and _takes(loader.state_dict, "ahead")
+        if (ahead := _read_ahead(trainer, loader)) and takes(loader.state_dict, "ahead")
         else loader.state_dict()
         for loader in _loaders(trainer.fit_loop)
     ]
@@ -57,7 +59,7 @@ def load_train_places(trainer: pl.Trainer, places: Any) -> None:
             f"training has {len(loaders)}; train on as many"
         )
     for loader, place in zip(loaders, places, strict=False):
-        if place is not None and _has_state(loader):
+        if place is not None and keeps_state(loader):
             loader.load_state_dict(place)
 
 
@@ -165,13 +167,10 @@ def _loaders(loop: Any) -> list[Any]:
     return [] if combined is None else list(combined.flattened)
 
 
-def _has_state(loader: Any) -> bool:
-    return all(callable(getattr(loader, name, None)) for name in ("state_dict", "load_state_dict"))
-
-
 def _begins_anew(loader: Any) -> bool:
-    return _has_state(loader) and _takes(loader.load_state_dict, "anew")
+    return keeps_state(loader) and takes(loader.load_state_dict, "anew")
 
 
-def _takes(method: Any, name: str) -> bool:
+def takes(method: Any, name: str) -> bool:
+    """Say whether a method has an argument of this name."""
     return name in inspect.signature(method).parameters

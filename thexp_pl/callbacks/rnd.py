@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from thexp_pl import rnd
 from thexp_pl.callbacks.after import after_module_hook
 from thexp_pl.callbacks.exactness import tell_inexactness
-from thexp_pl.callbacks.gather import gathered, has_failed, ranks
+from thexp_pl.callbacks.gather import gathered, has_failed
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.callbacks.positions import (
     kept_places,
@@ -26,6 +26,7 @@ from thexp_pl.callbacks.positions import (
 )
 from thexp_pl.callbacks.progress import settle_loaded
 from thexp_pl.errors import CheckpointError
+from thexp_pl.saver.sidecar import world_size
 
 __all__ = ["RndCallback"]
 
@@ -76,7 +77,7 @@ class RndCallback(Hookable, pl.Callback):
         own = {**standing, "validation": validation_places(self._trainer)}
         alone = has_failed(self._trainer)
         return {
-            "world_size": ranks(),
+            "world_size": world_size(),
             "ranks": gathered(own, self._trainer.global_rank, alone=alone),
         }
 
@@ -208,10 +209,10 @@ def _own(trainer: pl.Trainer, loaded: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _restore(trainer: pl.Trainer, loaded: Mapping[str, Any]) -> None:
     own, saved = _own(trainer, loaded), loaded["ranks"]
-    if own["of"] != ranks() or len(saved) != ranks():
+    if own["of"] != world_size() or len(saved) != world_size():
         rank_zero_warn(
             f"the checkpoint holds the random states of {len(saved)} of {own['of']} "
-            f"ranks, and this training has {ranks()}: those without one are seeded apart"
+            f"ranks, and this training has {world_size()}: those without one are seeded apart"
         )
     load_train_places(trainer, own["loaders"])
     epochs: Any = trainer.fit_loop.epoch_progress.current
@@ -232,7 +233,7 @@ def _restore(trainer: pl.Trainer, loaded: Mapping[str, Any]) -> None:
 
 
 def _seed_ranks_apart(rank: int) -> None:
-    if ranks() == 1:
+    if world_size() == 1:
         return
     own = hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest()
     first = [own]

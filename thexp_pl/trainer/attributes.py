@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from thexp_pl.data import DataBundler
+from thexp_pl.data.standing import keeps_state
 from thexp_pl.errors import CheckpointError, TrainerError
 
 __all__ = ["Attributes", "find_attributes", "load_others", "save_others"]
@@ -83,11 +84,7 @@ def _is_data(value: Any) -> bool:
 
 
 def _has_state(value: Any) -> bool:
-    return (
-        not isinstance(value, type)
-        and callable(getattr(value, "state_dict", None))
-        and callable(getattr(value, "load_state_dict", None))
-    )
+    return not isinstance(value, type) and keeps_state(value)
 
 
 # -- saving --------------------------------------------------------------------------------------

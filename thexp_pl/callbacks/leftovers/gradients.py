@@ -10,8 +10,8 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from thexp_pl.callbacks.gather import ranks
 from thexp_pl.errors import CheckpointError
+from thexp_pl.saver.sidecar import world_size
 
 __all__ = ["restore_gradients", "saved_gradients", "watch_steps"]
 
@@ -51,7 +51,7 @@ def saved_gradients(
     Returns:
         By optimizer one tensor (or None) for each parameter; None for an optimizer without any.
     """
-    if ranks() > 1:
+    if world_size() > 1:
         return []
     if pl_module.automatic_optimization and not trainer.fit_loop._should_accumulate():
         return []

@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.callbacks import GradientAccumulationScheduler
 from torch.utils._pytree import tree_map_only
 
-from thexp_pl.callbacks.gather import gathered, has_failed, ranks
+from thexp_pl.callbacks.gather import gathered, has_failed
 from thexp_pl.callbacks.leftovers.gradients import restore_gradients, saved_gradients
 from thexp_pl.callbacks.leftovers.means import (
     restore_means,
@@ -22,6 +22,7 @@ from thexp_pl.callbacks.leftovers.means import (
 from thexp_pl.callbacks.leftovers.plateau import pending_steps, take_pending_steps
 from thexp_pl.callbacks.progress import metrics_of
 from thexp_pl.errors import CheckpointError
+from thexp_pl.saver.sidecar import world_size
 
 __all__ = ["collect", "is_within_epoch", "restore", "restore_callback_metrics"]
 
@@ -51,10 +52,10 @@ def collect(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any
         "means": saved_means(trainer) if within else {},
         "torchmetrics": saved_metrics(trainer, pl_module) if within else {},
     }
-    if ranks() > 1:  # another rank could not take a tensor of this one's device
+    if world_size() > 1:  # another rank could not take a tensor of this one's device
         own = tree_map_only(torch.Tensor, torch.Tensor.cpu, own)
     return {
-        "world_size": ranks(),
+        "world_size": world_size(),
         "ranks": gathered(own, trainer.global_rank, alone=alone),
     }
 
@@ -75,7 +76,7 @@ def restore(trainer: pl.Trainer, pl_module: pl.LightningModule, state: Mapping[s
     with _refusal():
         own = _own(trainer, state)
         _restore_metrics(trainer, pl_module, own)
-        _restore_own(trainer, pl_module, own, is_whole=state["world_size"] == ranks())
+        _restore_own(trainer, pl_module, own, is_whole=state["world_size"] == world_size())
 
 
 def restore_callback_metrics(
