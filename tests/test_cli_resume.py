@@ -64,4 +64,7 @@ def test_a_stopped_training_goes_on_to_the_same_model(
     torch.testing.assert_close(model_of(stopped), model_of(at_once), rtol=0, atol=0)
     first, second = ExperimentViewer(roots=[Path(stopped) / "experiment"]).runs()
     assert first.status == ("interrupted" if code == 143 else "killed")
+    assert first.cause is not None
+    if code == 143:
+        assert first.cause["message"] == "SIGTERM: training ended with a checkpoint"
     assert second.to_dict()["parent"]["key"] == first.key

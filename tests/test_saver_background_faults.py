@@ -151,10 +151,11 @@ def test_close_ends_the_thread_and_a_later_save_has_another(saver: Saver) -> Non
 
 
 def test_a_saver_that_is_let_go_writes_what_it_was_given(tmp_path: Path, gate: Gate) -> None:
+    before = set(threading.enumerate())  # another test's saver may still be ending
     saver = Saver(tmp_path, background=True)
     saver.save_checkpoint(1, {"a": Waiting()})
     saver.save_checkpoint(2, {"a": 2})
-    (thread,) = [t for t in threading.enumerate() if t.name.startswith("thexp_pl saver")]
+    (thread,) = set(threading.enumerate()) - before
     del saver
     gc.collect()
     gate.opened.set()

@@ -48,6 +48,9 @@ class PreemptedError(SIGTERMException):
         super().__init__(code)
         self.signal_name = signal.Signals(number).name
 
+    def __str__(self) -> str:
+        return f"{self.signal_name}: training ended with a checkpoint"  # the record shows it
+
 
 class Signals:
     """The signals that came while a training runs.
