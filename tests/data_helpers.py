@@ -13,6 +13,15 @@ from torch.utils.data import Dataset, IterableDataset, get_worker_info
 WAIT = 60  # seconds that a worker or a process may take on a busy machine
 
 
+def id_of(options: dict[str, Any]) -> str:
+    """The name of a test with these options: the same in every process, of whatever samplers."""
+    shown = {
+        k: v if isinstance(v, (int, str, type(None))) else type(v).__name__
+        for k, v in options.items()
+    }
+    return str(shown)
+
+
 def drawn(index: int) -> torch.Tensor:
     """An item: its index, and a number of each of the global generators."""
     numbers = [index, torch.rand(1).item(), np.random.rand(), random.random()]

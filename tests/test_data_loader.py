@@ -17,6 +17,7 @@ from data_helpers import (
     assert_resumes_everywhere,
     flat,
     global_states,
+    id_of,
     indices,
     rest,
     run,
@@ -76,7 +77,7 @@ def _global_draw() -> int:
             "batch_sampler": BatchSampler(RandomSampler(range(23)), 4, False),
         },
     ],
-    ids=str,
+    ids=id_of,
 )
 def test_a_resumed_stream_has_the_same_bits_after_every_batch(options: dict[str, Any]):
     assert_resumes_everywhere(lambda: loader(**options), epochs=3)

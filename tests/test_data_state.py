@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from data_helpers import Augmented, Seekable, flat, indices, rest, run
+from data_helpers import Augmented, Seekable, flat, id_of, indices, rest, run
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import (
@@ -254,7 +254,7 @@ def test_a_loader_that_has_not_begun_can_be_pickled():
         {"sampler": RandomSampler(range(9), num_samples=4)},
         {"batch_sampler": BatchSampler(SequentialSampler(range(9)), 2, True), "batch_size": 1},
     ],
-    ids=str,
+    ids=id_of,
 )
 def test_exact_takes_over_a_plain_loaders_arguments(options: dict[str, Any]):
     plain = DataLoader(Augmented(9), **({"batch_size": 2} | options))

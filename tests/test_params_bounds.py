@@ -32,7 +32,7 @@ def test_arange_and_choice_return_and_set_their_default():
 
 @pytest.mark.parametrize(
     "value", [-1e-9, 1.1, math.nan, math.inf, "0.5", True, None, [0.5], 10**400, {"x": 1}, 1j,
-              torch.tensor(2.0), torch.rand(2), np.array([0.1, 0.2])],
+              torch.tensor(2.0), torch.ones(2), np.array([0.1, 0.2])],
     ids=str,
 )  # fmt: skip
 def test_arange_refuses_what_is_no_number_within_it(value: object):
