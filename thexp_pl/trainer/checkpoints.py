@@ -29,7 +29,7 @@ from thexp_pl.trainer.checkpoint_state import (
     read_checkpoint,
     restore_progress,
 )
-from thexp_pl.trainer.parts import TrainerParts
+from thexp_pl.trainer.hooked import TrainerCallbacks
 
 __all__ = ["TrainerCheckpoints"]
 
@@ -37,7 +37,7 @@ Which = int | str | Path
 Info = dict[str, Any]
 
 
-class TrainerCheckpoints(TrainerParts):
+class TrainerCheckpoints(TrainerCallbacks):
     """The `save_*` and `load_*` methods; numbers are completed epochs."""
 
     def save_checkpoint(self, info: Info | None = None, replacement: bool = False) -> Path | None:

@@ -18,7 +18,7 @@ from thexp_pl.rnd import isolate
 from thexp_pl.trainer.results import as_meter
 
 if TYPE_CHECKING:
-    from thexp_pl.trainer.facade import Trainer
+    from thexp_pl.trainer.evaluating import TrainerEvaluation
     from thexp_pl.trainer.module import TrainBatchModule
 
 __all__ = ["AsGiven", "evaluate"]
@@ -63,7 +63,7 @@ class _Batches:
         return getattr(self._loader, name)
 
 
-def evaluate(trainer: Trainer, loader: Iterable[Any], stage: str) -> Meter:
+def evaluate(trainer: TrainerEvaluation, loader: Iterable[Any], stage: str) -> Meter:
     """Call `test_eval_logic` with all modules in eval mode and no gradients.
 
     What it draws is not missing from the training: the random states are put back after it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -10,26 +9,22 @@ import pytorch_lightning as pl
 import torch
 
 from thexp_pl.callbacks import EvalCallback, LoggerCallback, SaverCallback
-from thexp_pl.callbacks.progress import last_epoch, last_step
 from thexp_pl.errors import TrainerError, UsageError
 from thexp_pl.meter import Meter
 from thexp_pl.params import BaseParams, Params
 from thexp_pl.record.ending import status_of
 from thexp_pl.trainer.checkpoint_state import settle_progress
-from thexp_pl.trainer.checkpoints import TrainerCheckpoints
 from thexp_pl.trainer.devices import device_options
-from thexp_pl.trainer.evaluation import AsGiven, evaluate
-from thexp_pl.trainer.loaders import apart
+from thexp_pl.trainer.flow import TrainerFlow
 from thexp_pl.trainer.module import TrainBatchModule
 from thexp_pl.trainer.options import check_options, listed, with_own_callbacks
 from thexp_pl.trainer.quiet import quiet_lightning
-from thexp_pl.trainer.results import numbers
 from thexp_pl.trainer.run import Run, start_run
 
 __all__ = ["Trainer"]
 
 
-class Trainer(TrainerCheckpoints):
+class Trainer(TrainerFlow):
     """A training in thexp's style; Lightning runs the loop.
 
     Subclass it and write `initial_trainer` and `train_batch`; the latter calls
@@ -98,28 +93,6 @@ class Trainer(TrainerCheckpoints):
             f"{type(self).__name__} needs a method "
             "train_batch(self, eidx, idx, global_step, batch_data, params, device)"
         )
-
-    def test_eval_logic(self, dataloader: Iterable[Any], params: Any) -> Meter | None:
-        """Evaluate on all batches of a loader; called in eval mode and without gradients.
-
-        Args:
-            dataloader: The `eval` or `test` loader; its batches arrive on the device.
-            params: The trainer's parameters.
-
-        Returns:
-            The values to record, as ``eval_<name>`` or ``test_<name>``.
-        """
-        raise TrainerError(
-            f"{type(self).__name__} needs a method test_eval_logic(self, dataloader, params)"
-        )
-
-    def predict(self, batch_data: Any) -> Any:
-        """Give the prediction for one batch; called in eval mode and without gradients.
-
-        Args:
-            batch_data: What the loader gave, already on the device.
-        """
-        raise TrainerError(f"{type(self).__name__} needs a method predict(self, batch_data)")
 
     def initial_callback(self) -> None:
         """Hook the callbacks; override it to replace these two."""
@@ -235,54 +208,3 @@ class Trainer(TrainerCheckpoints):
         finally:
             module.release_optimizers()
         self._show_progress()
-
-    def eval(self) -> Meter | None:
-        """Evaluate on the `eval` loader and record the values as ``eval_<name>``."""
-        return self._evaluate_and_record("eval")
-
-    def test(self) -> Meter | None:
-        """Evaluate on the `test` loader and record the values as ``test_<name>``."""
-        return self._evaluate_and_record("test")
-
-    def evaluate(self, stage: str) -> dict[str, float]:
-        """Run `test_eval_logic` on the loader of a stage and show the values; nothing is recorded.
-
-        Args:
-            stage: ``"eval"`` or ``"test"``.
-
-        Returns:
-            The numbers, as ``eval_<name>`` or ``test_<name>``; none (with a line in the log) where
-            there is no such logic or loader.
-        """
-        meter = self._evaluate(stage)
-        return {} if meter is None else numbers(meter, stage)
-
-    def _evaluate(self, stage: str) -> Meter | None:
-        if type(self).test_eval_logic is Trainer.test_eval_logic:
-            self._say_once(f"no evaluation: {type(self).__name__} has no test_eval_logic")
-            return None
-        if stage not in self._loaders:
-            self._say_once(f"{stage} is skipped: no '{stage}' loader was registered")
-            return None
-        meter = evaluate(self, apart(self._loaders[stage], self._loaders.get("train")), stage)
-        self.logger.info(meter, prefix=stage)
-        return meter
-
-    def _evaluate_and_record(self, stage: str) -> Meter | None:
-        meter = self._evaluate(stage)
-        if meter is not None:
-            lightning = self.lightning_trainer
-            values = {**numbers(meter, stage), "epoch": last_epoch(lightning)}
-            for logger in lightning.loggers:
-                logger.log_metrics(values, last_step(lightning))
-                logger.save()
-                if lightning.state.finished:  # Lightning itself finalizes what runs in a fit
-                    logger.finalize("success")
-        return meter
-
-    def predict_all(self) -> list[Any]:
-        """Give `predict` for every batch of the `predict` loader, or else of the `test` loader."""
-        lightning, module = self.lightning_trainer, self.module
-        loader = AsGiven(self._loader("predict" if "predict" in self._loaders else "test"))
-        with quiet_lightning():
-            return list(lightning.predict(module, dataloaders=loader) or [])
