@@ -30,6 +30,7 @@ from thexp_pl.trainer.checkpoint_state import (
     restore_progress,
 )
 from thexp_pl.trainer.hooked import TrainerCallbacks
+from thexp_pl.trainer.world import on_rank_zero
 
 __all__ = ["TrainerCheckpoints"]
 
@@ -133,13 +134,9 @@ class TrainerCheckpoints(TrainerCallbacks):
             run.waiting.append(partial(self._save, save, make_state, info, replacement))
             return None
         lightning = self._connected()
-        path = save(
-            completed_epochs(lightning),
-            make_state(lightning),
-            {**sidecar_info(lightning), **(info or {})},
-            replacement,
-            step=completed_batches(lightning),
-        )
+        state, values = make_state(lightning), {**sidecar_info(lightning), **(info or {})}
+        epoch, step = completed_epochs(lightning), completed_batches(lightning)
+        path = on_rank_zero(lambda: save(epoch, state, values, replacement, step=step))
         self._note("checkpoint", path)
         return path
 

@@ -20,6 +20,7 @@ from thexp_pl.trainer.module import TrainBatchModule
 from thexp_pl.trainer.options import check_options, listed, with_own_callbacks
 from thexp_pl.trainer.quiet import quiet_lightning
 from thexp_pl.trainer.run import Run, start_run
+from thexp_pl.trainer.world import check_restart, connect
 
 __all__ = ["Trainer"]
 
@@ -124,7 +125,9 @@ class Trainer(TrainerFlow):
         if self._options.get("max_epochs") is not None:
             self.params.epoch = self._options["max_epochs"]
         devices = device_options(self.params, self._options)
-        self._run = start_run(self.params, exps_dir, name or self._experiment_name(), record)
+        connect(devices, self.params)
+        name = name or self._experiment_name()
+        self._run = start_run(self.params, exps_dir, name, record, devices)
         try:
             self._set_up(self._run, devices)
         except BaseException as error:
@@ -137,7 +140,7 @@ class Trainer(TrainerFlow):
         taken = {type(callback) for callback in given}
         self._callbacks = [one for one in self._callbacks if type(one) not in taken] + given
         for callback in self._callbacks:
-            if isinstance(callback, SaverCallback):  # both keep the same
+            if isinstance(callback, SaverCallback) and run.is_recorded_here:  # both keep the same
                 run.saver = callback.open_saver(run.saver.dir, run.experiment.key)
         self.initial_trainer(self.params)
         run.module = TrainBatchModule(self, run)
@@ -195,6 +198,7 @@ class Trainer(TrainerFlow):
                 `train_batch` returns what is no Meter.
         """
         lightning, module, loader = self.lightning_trainer, self.module, self.train_dataloader
+        check_restart(lightning)
         if not lightning.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
             lightning.fit_loop.max_epochs = self._epochs()
         if self.experiment.is_open:  # else the first value that is logged is one warning

@@ -10,7 +10,9 @@ import torch
 from pytorch_lightning.trainer import call
 from torch.optim import Optimizer
 
+from thexp_pl.callbacks.gather import has_failed
 from thexp_pl.errors import TrainerError
+from thexp_pl.strategies import ManualDDPStrategy
 from thexp_pl.trainer.attributes import Attributes, find_attributes, load_others, save_others
 from thexp_pl.trainer.checkpoint_state import (
     ATTRIBUTES_KEY,
@@ -85,6 +87,7 @@ class TrainBatchModule(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Redirect the optimizers, which the strategy has set up by now."""
+        self.share_state()
         self._raw_steps.patch_optimizers(self.trainer.strategy._lightning_optimizers)
 
     def on_train_epoch_start(self) -> None:
@@ -126,8 +129,21 @@ class TrainBatchModule(pl.LightningModule):
 
     # -- checkpoints -----------------------------------------------------------------------------
 
+    def share_state(self) -> None:
+        """Make buffers and tensor attributes on all ranks those of rank 0; called on all ranks.
+
+        Parameters are the same as it is. What a rank alone has gathered in the others would be
+        missing from a checkpoint, which holds rank 0's.
+        """
+        strategy = self.trainer.strategy
+        if isinstance(strategy, ManualDDPStrategy) and not has_failed(self.trainer):
+            others = find_attributes(vars(self.facade)).others.values()
+            tensors = [one for one in others if isinstance(one, torch.Tensor)]
+            strategy.share([*self.buffers(), *tensors])
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the settings, and the schedulers, tensors and numbers among the attributes."""
+        self.share_state()
         found = self.adopt()
         checkpoint[PARAMS_KEY] = plain(self.facade.params.settings())
         checkpoint[ATTRIBUTES_KEY] = save_others(found.others)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import signature
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
+from lightning_utilities.core.rank_zero import rank_zero_only
 
 from thexp_pl.console import Logger
 from thexp_pl.errors import UsageError, near_miss
@@ -17,8 +18,10 @@ from thexp_pl.loggers import RunLogger
 from thexp_pl.params import Params
 from thexp_pl.record import Experiment
 from thexp_pl.record.faults import Tolerant
+from thexp_pl.record.following import FollowedRun
 from thexp_pl.rnd import RndManager
 from thexp_pl.saver import Saver
+from thexp_pl.trainer.world import run_of_all
 
 if TYPE_CHECKING:
     from thexp_pl.trainer.module import TrainBatchModule
@@ -62,6 +65,11 @@ class Run:
     def __post_init__(self) -> None:
         self._tolerant = Tolerant(f"the run {self.experiment.key}")
 
+    @property
+    def is_recorded_here(self) -> bool:
+        """Whether this is the process that writes."""
+        return not isinstance(self.experiment, FollowedRun)
+
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Have saves wait while `train_batch` runs: saved in its midst, a batch would be lost."""
@@ -80,17 +88,25 @@ class Run:
             self._tolerant(self.waiting.pop(0))
 
 
-def start_run(params: Params, root: str | Path, name: str, record: dict[str, Any]) -> Run:
-    """Start the record of a run and open what writes into it.
+def start_run(
+    params: Params,
+    root: str | Path,
+    name: str,
+    record: dict[str, Any],
+    devices: Mapping[str, Any],
+) -> Run:
+    """Start the record of a run and open what writes into it; on ranks above 0, find it.
 
     Args:
         params: The parameters to record.
         root: The root folder of the experiments.
         name: The experiment.
         record: Options of `Experiment`, and ``board`` as in `RunLogger`.
+        devices: What Lightning is asked for.
 
     Returns:
-        The run, with neither module nor Lightning Trainer yet.
+        The run, with neither module nor Lightning Trainer yet. On ranks above 0 its parts write
+        nothing but random states, into a folder of the rank.
 
     Raises:
         RecordError: The record cannot be made.
@@ -102,14 +118,30 @@ def start_run(params: Params, root: str | Path, name: str, record: dict[str, Any
                 f"no option {option!r} of a record{near_miss(option, _RECORD_OPTIONS)}: it takes "
                 f"{', '.join(_RECORD_OPTIONS)}"
             )
-    experiment = Experiment(root, name, **{k: v for k, v in record.items() if k != "board"})
-    experiment.params = params.settings()
-    experiment.start_exp()
+    options = {option: value for option, value in record.items() if option != "board"}
+    experiment = run_of_all(lambda: _begun(params, Experiment(root, name, **options)), devices)
     run_logger = RunLogger(experiment=experiment, board=record.get("board", True))
     logs = experiment.hold_exp_part("logs", [".log"])
     modules = experiment.hold_exp_part("modules", [".ckpt", ".pth"])
     states = experiment.hold_exp_part("rnd", [".rnd"])
+    if isinstance(experiment, FollowedRun):
+        rank = int(getattr(rank_zero_only, "rank", 0))
+        own_states = RndManager(states / f"rank{rank}")
+        return Run(experiment, Logger(stdout=False), ReadingSaver(modules), own_states, run_logger)
     logger = Logger()
     logger.add_log_dir(logs)
     saver = Saver(modules, run_key=experiment.key)
     return Run(experiment, logger, saver, RndManager(states), run_logger)
+
+
+def _begun(params: Params, experiment: Experiment) -> Experiment:
+    experiment.params = params.settings()
+    experiment.start_exp()
+    return experiment
+
+
+class ReadingSaver(Saver):
+    """The Saver of a rank that writes nothing: rank 0 does."""
+
+    def _save(self, *args: Any) -> Path:
+        return self.dir
