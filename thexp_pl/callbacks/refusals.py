@@ -1,4 +1,4 @@
-"""What a SaverCallback cannot do, told before the training starts."""
+"""What our callbacks cannot do, told before the training starts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,37 @@ from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 
 from thexp_pl.errors import CheckpointError, UsageError
 
-__all__ = ["refuse_another", "refuse_sharded", "refuse_unfound_last"]
+__all__ = ["refuse_another", "refuse_sharded", "refuse_twin", "refuse_unfound_last"]
 
 _FIT = pl.Trainer.fit.__code__
 _RUN = pl.Trainer._run.__code__
 _WORKER = _MultiProcessingLauncher._wrapping_function.__code__
+_TWINS = {"lightning.pytorch": "pytorch_lightning", "lightning.fabric": "lightning_fabric"}
+
+
+def refuse_twin(value: Any, where: str = "") -> None:
+    """Refuse an object of the package ``lightning``, the twin of ``pytorch_lightning``.
+
+    Its classes have the same names and are others: no isinstance knows them, so that what is asked
+    of them is left out without a word. The package need not be installed, and is not imported.
+
+    Args:
+        value: A Trainer, a callback, a logger, a strategy or the like.
+        where: What the message begins with.
+
+    Raises:
+        UsageError: It is one, or its class is made of one.
+
+    >>> refuse_twin(pl.Callback())
+    """
+    for kind in type(value).__mro__:
+        package = ".".join(kind.__module__.split(".")[:2])
+        if package in _TWINS:
+            here = kind.__module__.replace(package, _TWINS[package], 1)
+            raise UsageError(
+                f"{where}{type(value).__name__} is of the package 'lightning', whose classes "
+                f"thexp_pl does not know: import {kind.__name__} from {here}"
+            )
 
 
 def refuse_another(trainer: pl.Trainer, kind: type[pl.Callback]) -> None:

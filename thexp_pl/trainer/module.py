@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from thexp_pl.callbacks.gather import has_failed
 from thexp_pl.errors import TrainerError
+from thexp_pl.saver.sidecar import world_size
 from thexp_pl.strategies import ManualDDPStrategy
 from thexp_pl.trainer.attributes import Attributes, find_attributes, load_others, save_others
 from thexp_pl.trainer.checkpoint_state import (
@@ -135,8 +136,11 @@ class TrainBatchModule(pl.LightningModule):
         Parameters are the same as it is. What a rank alone has gathered in the others would be
         missing from a checkpoint, which holds rank 0's.
         """
-        strategy = self.trainer.strategy
-        if isinstance(strategy, ManualDDPStrategy) and not has_failed(self.trainer):
+        if world_size() == 1:
+            return
+        trainer = self.facade.lightning_trainer
+        strategy = trainer.strategy
+        if isinstance(strategy, ManualDDPStrategy) and not has_failed(trainer):
             others = find_attributes(vars(self.facade)).others.values()
             tensors = [one for one in others if isinstance(one, torch.Tensor)]
             strategy.share([*self.buffers(), *tensors])

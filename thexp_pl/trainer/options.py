@@ -7,29 +7,68 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.strategies import DDPStrategy, StrategyRegistry
 
 from thexp_pl.callbacks import LoggerCallback, MeterCallback, RndCallback, SaverCallback
+from thexp_pl.callbacks.refusals import refuse_twin
 from thexp_pl.errors import TrainerError, near_miss
 from thexp_pl.loggers import RunLogger
+from thexp_pl.strategies import ManualDDPStrategy
+from thexp_pl.trainer.lightning_callbacks import refuse_callbacks, tell_of_uncalled_hooks
 
-__all__ = ["check_options", "listed", "with_own_callbacks"]
+__all__ = ["check_options", "listed", "refuse_strategy", "with_own_callbacks"]
 
-_ONE_DEVICE_STRATEGIES = ("auto", "single_device", None)
 _WHEN = "say when to evaluate with EvalCallback(eval_per_epoch, test_per_epoch).hook(self)"
+_RECORDS = "the facade Trainer records, shows and saves its run"
 # option -> the values that change nothing, and what the facade has in its place
-_BY_HAND: dict[str, tuple[tuple[Any, ...], str]] = {
+_REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "accumulate_grad_batches": (
         (None, 1),
         "train_batch steps by itself: call optim.step() and optim.zero_grad() every n-th idx",
     ),
     "gradient_clip_val": (
-        (None, 0),
+        (None, 0, 0.0),
         "train_batch clips by itself: call torch.nn.utils.clip_grad_norm_ between backward and "
         "step",
     ),
+    "gradient_clip_algorithm": (
+        (None,),
+        "train_batch clips by itself: call clip_grad_norm_ or clip_grad_value_ of torch.nn.utils",
+    ),
     "check_val_every_n_epoch": ((None, 1), _WHEN),
     "val_check_interval": ((None, 1.0), _WHEN),
+    "num_sanity_val_steps": ((None, 0), "call eval() before train() to try the evaluation out"),
+    "reload_dataloaders_every_n_epochs": (
+        (None, 0),
+        "the registered loader stays; regist_databundler(train=...) between two calls of train() "
+        "replaces it",
+    ),
+    "sync_batchnorm": (
+        (None, False),
+        "convert the model in initial_trainer: torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)",
+    ),
+    "barebones": ((None, False), f"it leaves out what {_RECORDS} by; use pytorch_lightning.Trainer"),
+    "model_registry": (
+        (None,),
+        "it is for a checkpoint callback that Lightning makes by itself; give litmodels' own as "
+        "callbacks=[...]",
+    ),
 }
+_ONE_DEVICE = ("auto", "single_device")
+_HINT = "use 'ddp'"
+_TPU = "it is for TPUs, whose graph a raw backward() and step() would not cut"
+# what a registered name begins with -> why it cannot be
+_STRATEGIES = {
+    "fsdp": "its shards are no parameters that an optimizer of initial_trainer could hold",
+    "deepspeed": "its engine runs backward and step by itself, not as train_batch writes them",
+    "xla": _TPU,
+    "single_xla": _TPU,
+    "single_tpu": _TPU,
+    "singledevicexla": _TPU,
+    "dp": "Lightning has it no more",
+    "modelparallel": "initial_trainer makes whole models, and nothing would shard them",
+}
+_HALF = ("16", "16-mixed")
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -39,50 +78,135 @@ def check_options(options: Mapping[str, Any]) -> None:
         options: The Lightning Trainer options the user gave.
 
     Raises:
-        TrainerError: For an unknown one; for what `train_batch` does by hand; for several devices
-            or nodes, their strategies and float16 mixed precision, under which a user-written
-            backward would go wrong silently; for a RunLogger or none.
+        TrainerError: For an unknown one; for what `train_batch` does by hand, or what would have
+            no effect; for strategies, callbacks and float16 mixed precision under which a
+            user-written backward would go wrong; for a RunLogger or none.
+        UsageError: For an object of the package ``lightning``.
     """
     known = inspect.signature(pl.Trainer.__init__).parameters
-    for name in options:
+    for name, value in options.items():
         if name not in known:
             raise TrainerError(
                 f"{name!r} is no option of the Lightning Trainer{near_miss(name, known)}"
             )
-    for name, (neutral, instead) in _BY_HAND.items():
-        if options.get(name) not in neutral:
-            raise TrainerError(f"{name}={options[name]!r} is not for the facade Trainer: {instead}")
-    if options.get("logger") is False:
+        for one in listed(value):
+            refuse_twin(one, f"{name}: ")
+    for name, (neutral, instead) in _REFUSED.items():
+        value = options.get(name)
+        # 1 is a number of batches where 1.0 is the whole epoch
+        if not any(type(value) is type(one) and value == one for one in neutral):
+            raise TrainerError(f"{name}={value!r} is not for the facade Trainer: {instead}")
+    _refuse_loggers(options.get("logger"))
+    refuse_callbacks(listed(options.get("callbacks")))
+    refuse_strategy(options.get("strategy"), options.get("devices"), options.get("num_nodes"))
+    _refuse_half(options)
+
+
+def _refuse_loggers(loggers: Any) -> None:
+    if loggers is False:
         raise TrainerError(
             "logger=False: the facade Trainer always records its run; leave the option out"
         )
-    if any(isinstance(logger, RunLogger) for logger in listed(options.get("logger"))):
+    if any(isinstance(logger, RunLogger) for logger in listed(loggers)):
         raise TrainerError(
             "logger: the facade Trainer records its run by itself; leave the RunLogger out and "
             "name its folder in initial_exp"
         )
-    _refuse_unsupported(options)
 
 
-def _refuse_unsupported(options: Mapping[str, Any]) -> None:
-    devices = options.get("devices") or 1
+def _refuse_half(options: Mapping[str, Any]) -> None:
+    asked = [("precision", options.get("precision"))]
+    asked += [("plugins", getattr(one, "precision", one)) for one in listed(options.get("plugins"))]
+    for name, precision in asked:
+        if str(precision) in _HALF:
+            raise TrainerError(
+                f"{name}={precision!r} scales the gradients, which a clipping written by hand "
+                "would not see; use 'bf16-mixed' or '32-true'"
+            )
+
+
+# -- strategies ----------------------------------------------------------------------------------
+
+
+def refuse_strategy(strategy: Any, devices: Any = None, num_nodes: int | None = None) -> None:
+    """Raise for a strategy under which `train_batch` would not train as it is written.
+
+    Args:
+        strategy: What the user gave: a name, an object, or None.
+        devices: The option of that name.
+        num_nodes: The option of that name.
+
+    Raises:
+        TrainerError: It is none of the "ddp" family, nor for one device; or a DDPStrategy with what
+            the facade's own does not have.
+
+    >>> refuse_strategy("ddp_spawn", devices=2)
+    >>> refuse_strategy("dpp")
+    Traceback (most recent call last):
+        ...
+    thexp_pl.errors.TrainerError: strategy='dpp' is unknown; did you mean 'ddp'?
+    """
+    if strategy is None or isinstance(strategy, ManualDDPStrategy):
+        return
+    if isinstance(strategy, DDPStrategy):
+        _refuse_own_ddp(strategy)
+    elif not isinstance(strategy, str):
+        name = type(strategy).__name__
+        reason = _reason(name.removesuffix("Strategy").lower()) or "the facade has its own for it"
+        raise TrainerError(f"strategy: a {name} is not for the facade Trainer: {reason}; {_HINT}")
+    elif strategy == "single_device" and _are_several(devices, num_nodes):
+        raise TrainerError(
+            f"strategy='single_device' contradicts devices={devices!r}, num_nodes={num_nodes!r}; "
+            "give one of them"
+        )
+    elif strategy not in _ONE_DEVICE and not (
+        strategy.startswith("ddp") and strategy in StrategyRegistry
+    ):
+        _refuse_name(strategy)
+
+
+def _refuse_name(name: str) -> None:
+    reason = _reason(name) if name in (*StrategyRegistry, *_STRATEGIES) else ""
+    if reason:
+        raise TrainerError(f"strategy={name!r} is not for the facade Trainer: {reason}; {_HINT}")
+    known = [*_ONE_DEVICE, *(one for one in StrategyRegistry if one.startswith("ddp"))]
+    raise TrainerError(
+        f"strategy={name!r} is unknown{near_miss(name, known) or f'; {_HINT} or leave it out'}"
+    )
+
+
+def _reason(name: str) -> str:
+    if name in _STRATEGIES:
+        return _STRATEGIES[name]
+    heads = ("fsdp", "deepspeed", "xla")
+    return next((_STRATEGIES[head] for head in heads if name.startswith(head)), "")
+
+
+def _refuse_own_ddp(strategy: DDPStrategy) -> None:
+    """Refuse what would be left out where the facade's strategy takes the place of another."""
+    if type(strategy) is not DDPStrategy:
+        what = f"the methods of a {type(strategy).__name__}"
+    elif any(
+        getattr(strategy, f"_ddp_comm_{part}", None) is not None
+        for part in ("hook", "state", "wrapper")
+    ):
+        what = "the communication hooks of a DDPStrategy"
+    elif getattr(strategy, "_model_averaging_period", None) is not None:
+        what = "the model averaging of a DDPStrategy"
+    else:
+        return
+    raise TrainerError(
+        f"strategy: {what} would have no effect, for the facade Trainer averages the gradients by "
+        f"itself; {_HINT}"
+    )
+
+
+def _are_several(devices: Any, num_nodes: int | None) -> bool:
     is_one = len(devices) == 1 if isinstance(devices, (list, tuple)) else False
-    if not is_one and str(devices) not in ("1", "auto"):
-        raise TrainerError(
-            f"devices={devices!r}: the facade Trainer runs on one device; several need a "
-            "LightningModule with manual_backward (thexp-pl fit --model)"
-        )
-    if (options.get("num_nodes") or 1) != 1:
-        raise TrainerError("num_nodes: the facade Trainer runs on one device of one machine")
-    if options.get("strategy") not in _ONE_DEVICE_STRATEGIES:
-        raise TrainerError(
-            f"strategy={options['strategy']!r}: the facade Trainer runs on one device; leave it out"
-        )
-    if str(options.get("precision")) in ("16", "16-mixed"):
-        raise TrainerError(
-            f"precision={options['precision']!r} scales the gradients, which a clipping written "
-            "by hand would not see; use 'bf16-mixed' or '32-true'"
-        )
+    return (num_nodes or 1) != 1 or not (is_one or str(devices) in ("1", "auto", "None"))
+
+
+# -- callbacks -----------------------------------------------------------------------------------
 
 
 def listed(value: Any) -> list[Any]:
@@ -98,7 +222,12 @@ def with_own_callbacks(given: list[pl.Callback], saves: bool) -> list[pl.Callbac
     Args:
         given: The user's callbacks, hooked or as an option.
         saves: Whether checkpoints are wanted.
+
+    Raises:
+        TrainerError: One of them cannot work here.
     """
+    refuse_callbacks(given)
+    tell_of_uncalled_hooks(given)
     own: list[pl.Callback] = [MeterCallback(), RndCallback()]
     own += [SaverCallback()] if saves else []
     missing = [one for one in own if not any(isinstance(other, type(one)) for other in given)]
