@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 MIN_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'thexp_pl needs Python 3.10 or newer; name one with PYTHON=...')"
-PYTEST := $(BIN)/python -m pytest
+# most tests wait for a process of their own: two at a time, as on the smallest machine
+PYTEST_FLAGS := -n 2 --dist worksteal
+PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: demo test lint test-long test-lowest test-dist bench clean
 
@@ -29,7 +31,7 @@ test-lowest:
 	test -d .venv-lowest || $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip --disable-pip-version-check install --quiet \
 		-c constraints-lowest.txt -e ".[test]"
-	.venv-lowest/bin/python -m pytest -m "not slow"
+	.venv-lowest/bin/python -m pytest $(PYTEST_FLAGS) -m "not slow"
 
 # wheel and sdist: built, installed into empty environments, and the demo run from each
 test-dist: $(VENV)/.installed-dev

@@ -173,7 +173,7 @@ def test_a_home_that_is_read_only_is_one_warning(tmp_path: Path) -> None:
     home.chmod(0o555)
     root.mkdir()
     root.chmod(0o777)
-    for parent in [tmp_path, *tmp_path.parents][:3]:  # pytest's folders are for their owner only
+    for parent in [tmp_path, *tmp_path.parents][:4]:  # pytest's folders are for their owner only
         parent.chmod(parent.stat().st_mode | 0o011)
     done = subprocess.run(
         [sys.executable, "-c", READ_ONLY, str(root), str(tmp_path / "warm")],
