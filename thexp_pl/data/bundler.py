@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from thexp_pl.data.course import Course, Place
-from thexp_pl.data.members import Member, in_turn, read_bundle, side_by_side
+from thexp_pl.data.members import Member, ending, in_turn, read_bundle, side_by_side
+from thexp_pl.data.sharing import check_dealable, shares_itself
 from thexp_pl.errors import UsageError, near_miss
 
 __all__ = ["DataBundler"]
@@ -23,6 +24,9 @@ class DataBundler:
     mode one batch of each comes at a time, as a tuple in the order in which they were added, until
     the shortest is through; a cycled loader begins again and does not count. The batches of a
     single loader come by themselves. A member may be a DataBundler. (From thexp.)
+
+    Where several processes train, each gets its share of every loader that gives shares, such as
+    an ExactDataLoader; see `shared_out` for the others. All get as many batches.
 
     >>> from thexp_pl.data import ExactDataLoader
     >>> few = ExactDataLoader(range(2), batch_size=2)
@@ -84,16 +88,16 @@ class DataBundler:
         return self._members[name].loader
 
     def __len__(self) -> int:
-        lengths = [len(member.loader) for member in self._counted()]
+        lengths = [member.length() for member in self._ending()]
         return min(lengths) if self._mode == "zip" else sum(lengths)
 
     def len_list(self) -> list[int]:
         """Give the number of batches of each loader, in the order in which they were added."""
-        return [len(member.loader) for member in self._members.values()]
+        return [member.length() for member in self._members.values()]
 
     def len_dict(self) -> dict[str, int]:
         """Give the number of batches of each loader by its name."""
-        return {name: len(member.loader) for name, member in self._members.items()}
+        return {name: member.length() for name, member in self._members.items()}
 
     def set_batch_size(self, batch_size: int) -> DataBundler:
         """Have all loaders make batches of this size, from the samples they stand at.
@@ -113,7 +117,7 @@ class DataBundler:
 
     def choice_batch(self) -> Any:
         """Give a first batch, as iterating would, from fresh copies: no loader moves on."""
-        members = self._members.values() if self._mode == "zip" else [*self._counted()][:1]
+        members = self._members.values() if self._mode == "zip" else self._ending()[:1]
         batches = [member.first_batch() for member in members]
         return batches[0] if len(batches) == 1 else tuple(batches)
 
@@ -122,11 +126,42 @@ class DataBundler:
         other = DataBundler()
         other._mode = self._mode
         for name, member in self._members.items():
-            other._append(change(member.loader), name, member.cycled)
+            other._append(change(member.loader), name, member.cycled, member.dealt)
         return other
 
+    def shared_out(self) -> DataBundler:
+        """Have each process get its share of every loader, also of those that give no shares.
+
+        These every process reads whole, and hands out one in as many batches as there are
+        processes, so they must give the same batches everywhere; of the last batches some are
+        handed out twice, or left out where the loader says ``drop_last``. A stream that shares
+        itself out says so by an attribute ``shares_itself`` that is true, its own or its loader's;
+        it must give all processes as many batches.
+
+        Returns:
+            The bundler.
+
+        Raises:
+            UsageError: A loader's order may be another in each process.
+        """
+        for name, member in self._members.items():
+            if isinstance(member.loader, DataBundler):
+                member.loader.shared_out()
+            elif not shares_itself(member.loader):
+                check_dealable(member.loader, name)
+                member.deal()
+        return self
+
+    def leaves(self) -> Iterator[tuple[Any, bool]]:
+        """Give every loader, of nested bundlers theirs, and whether all give shares of it."""
+        for member in self._members.values():
+            if isinstance(member.loader, DataBundler):
+                yield from member.loader.leaves()
+            else:
+                yield member.loader, member.dealt or shares_itself(member.loader)
+
     def __iter__(self) -> Iterator[Any]:
-        [*self._counted()]  # refuses what cannot be iterated at once, not at the first batch
+        self._ending()  # refuses what cannot be iterated at once, not at the first batch
         return self._run()
 
     @property
@@ -203,28 +238,19 @@ class DataBundler:
             "members": {name: member.spelled(snapshot) for (name, member), snapshot in pairs},
         }
 
-    def _append(self, loader: Iterable[Any], name: str | None, cycled: bool) -> DataBundler:
+    def _append(
+        self, loader: Iterable[Any], name: str | None, cycled: bool, dealt: bool = False
+    ) -> DataBundler:
         name = f"unnamed_{len(self._members)}" if name is None else name
         if name in self._members:
             raise UsageError(f"a loader {name!r} is in this bundler already; give another name")
         if not hasattr(loader, "__iter__"):
             raise UsageError(f"{loader!r} is nothing to iterate: add a loader or a bundler")
-        self._members[name] = Member(name, loader, cycled)
+        self._members[name] = Member(name, loader, cycled, dealt)
         return self
 
-    def _counted(self) -> Iterator[Member]:
-        """The members that end, which say how long an epoch is."""
-        members = list(self._members.values())
-        if not members:
-            raise UsageError("a bundler without loaders: add() one")
-        if self._mode == "chain" and any(member.cycled for member in members):
-            raise UsageError(
-                "a cycled loader in a chain never ends: call zip_mode(), or add() it in place of "
-                "cycle()"
-            )
-        if all(member.cycled for member in members):
-            raise UsageError("every loader of this bundler is cycled, so it never ends: add() one")
-        return (member for member in members if not member.cycled)
+    def _ending(self) -> list[Member]:
+        return ending([*self._members.values()], self._mode)
 
     def _length(self) -> int | None:
         try:

@@ -83,7 +83,7 @@ class Course:
                 self._goes_on = ()
         else:
             epoch = last.epoch + (last.batches > 0)
-            here = Place(epoch, named=self._named, parts=last.parts)
+            here = Place(epoch, world=last.world, named=self._named, parts=last.parts)
             self._goes_on = (here.epoch,) if self._named is None else ()
         self._coming = None
         self._places[-1] = self._start = here
@@ -138,5 +138,6 @@ class Course:
         else:
             last = self._coming or self._places[-1]
             again = self._coming is None and last.batches > 0 and last.epoch == epoch
-            parts = (self._start if again else last).parts
-            self._coming, self._goes_on = Place(epoch, named=epoch, parts=parts), ()
+            before = self._start if again else last
+            self._coming = Place(epoch, world=before.world, named=epoch, parts=before.parts)
+            self._goes_on = ()

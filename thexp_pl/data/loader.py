@@ -68,6 +68,8 @@ class ExactDataLoader(DataLoader[Any]):
     True
     """
 
+    read_alike = False  # by all processes, which `DataBundler.shared_out` deals its batches to
+
     def __init__(
         self,
         dataset: Any,

@@ -10,10 +10,11 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from thexp_pl.data.course import Place
 from thexp_pl.data.rebuild import rebuilt
+from thexp_pl.data.sharing import deal_batches, dealt_batches
 from thexp_pl.data.state import count
 from thexp_pl.errors import CheckpointError, UsageError
 
-__all__ = ["Member", "in_turn", "read_bundle", "side_by_side"]
+__all__ = ["Member", "ending", "in_turn", "read_bundle", "side_by_side"]
 
 
 class Member:
@@ -23,13 +24,29 @@ class Member:
         name: Its name there.
         loader: Anything to iterate; one with `snapshot` and `spelled` keeps its place.
         cycled: Whether it begins again when it is through.
+        dealt: Whether its batches are dealt out among the processes of a training.
     """
 
-    def __init__(self, name: str, loader: Any, cycled: bool) -> None:
+    def __init__(self, name: str, loader: Any, cycled: bool, dealt: bool = False) -> None:
         self.name = name
         self.loader = loader
         self.cycled = cycled
+        self.dealt = dealt
         self.keeps_place = hasattr(loader, "snapshot") and hasattr(loader, "spelled")
+
+    def length(self) -> int:
+        """Give the number of batches of an epoch, of this process's share."""
+        return dealt_batches(self.loader, self._drops) if self.dealt else len(self.loader)
+
+    @property
+    def _drops(self) -> bool:
+        return bool(getattr(self.loader, "drop_last", False))
+
+    def deal(self) -> None:
+        """Have the batches dealt out among the processes, which all read the same ones."""
+        self.dealt = True
+        if hasattr(self.loader, "read_alike"):
+            self.loader.read_alike = True
 
     @property
     def inexact(self) -> str | None:
@@ -65,19 +82,22 @@ class Member:
         return None if snapshot is None else self.loader.spelled(snapshot)
 
     def batches(self) -> Iterator[Any]:
-        """Iterate the loader: once, or for ever if it is cycled.
+        """Iterate the loader, or its share: once, or for ever if it is cycled.
 
         Raises:
             UsageError: It is cycled and has not one batch.
         """
-        yield from self.loader
+        yield from self._once()
         while self.cycled:
             empty = True
-            for batch in self.loader:
+            for batch in self._once():
                 empty = False
                 yield batch
             if empty:
                 raise UsageError(f"the cycled loader {self.name!r} has no batch: it never begins")
+
+    def _once(self) -> Iterator[Any]:
+        return deal_batches(self.loader, self._drops) if self.dealt else iter(self.loader)
 
     def first_batch(self) -> Any:
         """Give a first batch of a fresh copy of the loader."""
@@ -106,6 +126,24 @@ class Member:
         self.loader = rebuilt(loader, batch_size=batch_size)
         if self.keeps_place:
             self.loader.load_state_dict(loader.state_dict())  # type: ignore[attr-defined]
+
+
+def ending(members: Sequence[Member], mode: str) -> list[Member]:
+    """Give the members that end, which say how long an epoch is.
+
+    Raises:
+        UsageError: It never ends, or there is none.
+    """
+    if not members:
+        raise UsageError("a bundler without loaders: add() one")
+    if mode == "chain" and any(member.cycled for member in members):
+        raise UsageError(
+            "a cycled loader in a chain never ends: call zip_mode(), or add() it in place of "
+            "cycle()"
+        )
+    if all(member.cycled for member in members):
+        raise UsageError("every loader of this bundler is cycled, so it never ends: add() one")
+    return [member for member in members if not member.cycled]
 
 
 def side_by_side(members: Sequence[Member]) -> Iterator[tuple[int, Any]]:

@@ -177,7 +177,8 @@ class StreamRun:
         self._workers, self._run = loader.num_workers, run
         self._keeps, self._goes_on = keeps_state(loader.dataset), can_go_on(loader.dataset)
         rank, self._world = rank_and_world()
-        self._seed = mix(BATCH, seed, here.epoch, rank)
+        # what is dealt out has to be the same everywhere
+        self._seed = mix(BATCH, seed, here.epoch, 0 if loader.read_alike else rank)
         # copies that live on from epoch to epoch go on with the state they have
         self._live = loader.num_workers == 0 or loader.persistent_workers
         self._standing = loader.standing
