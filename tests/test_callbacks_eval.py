@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 from trainer_helpers import (
     BATCHES,
@@ -225,3 +226,25 @@ def test_without_a_loader_of_the_stage_one_line_says_so_once(
     out = capsys.readouterr().out
     assert out.count("test is skipped: no 'test' loader was registered") == 1
     assert out.count(" - eval - @loss=") == 5
+
+
+def test_a_value_of_an_epoch_that_was_not_evaluated_is_not_counted_again(tmp_path: Path) -> None:
+    class Every2nd(EvalTrainer):
+        def initial_callback(self) -> None:
+            EvalCallback(2, 0).hook(self)
+
+    patient = EarlyStopping("eval_loss", min_delta=100.0, patience=1, strict=False)
+    trainer = start(Every2nd, tmp_path, epoch=9, callbacks=patient)
+    trainer.train()
+
+    assert trainer.params.eidx == 5, "stopped after the second evaluation, in epoch 4"
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
+def test_batches_to_evaluate_on_have_the_precision_of_the_training(
+    precision: str, tmp_path: Path
+) -> None:
+    trainer = start(EvalTrainer, tmp_path, epoch=1, precision=precision)
+    trainer.train()
+
+    assert trainer.eval().loss > 0

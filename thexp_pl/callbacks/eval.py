@@ -6,8 +6,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from thexp_pl.callbacks.gather import log_alike
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.callbacks.progress import completed_epochs
+from thexp_pl.callbacks.refusals import refuse_twin
 from thexp_pl.errors import TrainerError
 
 __all__ = ["EvalCallback"]
@@ -40,6 +42,7 @@ class EvalCallback(Hookable, pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse a LightningModule that is not the facade's."""
+        refuse_twin(trainer)
         if not hasattr(pl_module, "facade"):
             raise TrainerError(
                 f"EvalCallback needs the facade Trainer, not the plain {type(pl_module).__name__}; "
@@ -52,8 +55,14 @@ class EvalCallback(Hookable, pl.Callback):
         self._done_in_last_epoch = [
             stage for stage, period in self._periods.items() if period and eidx % period == 0
         ]
+        for stage in self._periods:
+            if stage not in self._done_in_last_epoch:  # else what monitors it counts it once more
+                for name in [
+                    one for one in trainer.callback_metrics if one.startswith(f"{stage}_")
+                ]:
+                    del trainer.callback_metrics[name]
         for stage in self._done_in_last_epoch:
-            pl_module.log_dict(_facade(pl_module).evaluate(stage))
+            log_alike(pl_module, _facade(pl_module).evaluate(stage))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Do what the last epoch had not."""

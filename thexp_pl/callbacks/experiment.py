@@ -7,6 +7,7 @@ import os
 import pytorch_lightning as pl
 
 from thexp_pl.callbacks.hook import Hookable
+from thexp_pl.callbacks.refusals import refuse_twin
 from thexp_pl.loggers import RunLogger, find_run_logger
 from thexp_pl.loggers.rank_zero import settle_rank
 
@@ -60,6 +61,7 @@ class ExperimentCallback(Hookable, pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Begin the run, or find the one that is recorded."""
+        refuse_twin(trainer)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
             return
         settle_rank(trainer)

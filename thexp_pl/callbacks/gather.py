@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,7 +12,7 @@ import torch
 
 from thexp_pl.saver.sidecar import world_size
 
-__all__ = ["gathered", "has_failed"]
+__all__ = ["gathered", "has_failed", "log_alike"]
 
 
 def gathered(own: Any, rank: int, *, alone: bool) -> dict[int, Any]:
@@ -33,3 +36,19 @@ def gathered(own: Any, rank: int, *, alone: bool) -> dict[int, Any]:
 def has_failed(trainer: pl.Trainer) -> bool:
     """Say whether an error ends this training, so that other ranks must not be waited for."""
     return bool(trainer.interrupted)
+
+
+def log_alike(pl_module: pl.LightningModule, values: Mapping[str, float]) -> None:
+    """Log values that are the same on every rank, such as means over all of them.
+
+    They are not reduced once more: then no rank could read `callback_metrics` by itself.
+
+    Args:
+        pl_module: The module that logs.
+        values: Numbers by name.
+    """
+    for name in values if world_size() > 1 else ():
+        # what Lightning recommends for values that differ
+        message = f"It is recommended to use `self.log({name!r}, ..., sync_dist=True)`"
+        warnings.filterwarnings("ignore", re.escape(message))
+    pl_module.log_dict(dict(values))

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.callbacks.meter import MeterCallback
+from thexp_pl.callbacks.refusals import refuse_twin
 from thexp_pl.console import Logger
 
 __all__ = ["LoggerCallback"]
@@ -26,6 +27,7 @@ class LoggerCallback(Hookable, pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Take the facade's console Logger, or one of its own."""
+        refuse_twin(trainer)
         facade = getattr(pl_module, "facade", None)
         self._logger = Logger() if facade is None else facade.logger
 

@@ -25,6 +25,7 @@ from thexp_pl.callbacks.positions import (
     validation_places,
 )
 from thexp_pl.callbacks.progress import settle_loaded
+from thexp_pl.callbacks.refusals import refuse_twin
 from thexp_pl.errors import CheckpointError
 from thexp_pl.saver.sidecar import world_size
 
@@ -89,6 +90,7 @@ class RndCallback(Hookable, pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Begin a fit, to which no state was loaded yet."""
+        refuse_twin(trainer)
         self._release()
         if stage == "fit":
             self._trainer, self._loaded, self._awaits = trainer, None, []

@@ -12,7 +12,12 @@ from thexp_pl.callbacks.due import Schedule
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.callbacks.leftovers import EarlyStops, restore_callback_metrics
 from thexp_pl.callbacks.preemption import note_signal
-from thexp_pl.callbacks.refusals import refuse_another, refuse_sharded, refuse_unfound_last
+from thexp_pl.callbacks.refusals import (
+    refuse_another,
+    refuse_sharded,
+    refuse_twin,
+    refuse_unfound_last,
+)
 from thexp_pl.callbacks.saved_fit import SavedFit
 from thexp_pl.callbacks.store import Store, modules_of
 from thexp_pl.errors import UsageError, near_miss
@@ -144,6 +149,7 @@ class SaverCallback(Hookable, Checkpoint):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Open the Saver where the run's modules lie."""
+        refuse_twin(trainer)
         settle_rank(trainer)
         if stage != "fit":
             return
