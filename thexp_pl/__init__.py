@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from thexp_pl.errors import near_miss
 
 if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` does it
+    from thexp_pl import calculate as calculate
     from thexp_pl import data as data
     from thexp_pl import rnd as rnd
     from thexp_pl.cli.lightning_cli import ThexpCLI as ThexpCLI
@@ -52,6 +53,7 @@ _HOMES = {
     "ThexpCLI": "cli.lightning_cli",
     "ThexpError": "errors",
     "Trainer": "trainer",
+    "calculate": "",
     "checkpoint_path": "saver",
     "data": "",
     "globs": "globvars",

@@ -70,8 +70,11 @@ def run_facade(facade: Trainer, subcommand: str, checkpoint: str | None) -> None
 
 
 def _predict(facade: Trainer) -> None:
+    predictions = facade.predict_all()
+    if not facade.lightning_trainer.is_global_zero:
+        return
     buffer = io.BytesIO()
-    torch.save(facade.predict_all(), buffer)
+    torch.save(predictions, buffer)
     path = facade.experiment.paths.predictions
     atomic.write_bytes(path, buffer.getvalue())
     facade.logger.info(f"predictions of all batches, in their order: {path.name}")

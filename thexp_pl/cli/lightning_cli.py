@@ -11,7 +11,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # no explicit export
-from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, _InstantiatorFn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
@@ -22,8 +21,9 @@ from thexp_pl.cli.messages import Messages
 from thexp_pl.cli.module_options import KeepParams, add_recording, follow_params
 from thexp_pl.cli.params_given import GivenParams
 from thexp_pl.cli.parser import RESERVED, RESERVED_FOR_MODULES, Parser, parser_options
+from thexp_pl.cli.rank_zero import is_recorded_here, report, say, warn
 from thexp_pl.cli.refusals import failed_in_one_line, refuse_redacted, refused_in_one_line
-from thexp_pl.cli.report import report_errors, report_run, save_config
+from thexp_pl.cli.report import report_errors, save_config
 from thexp_pl.cli.subject import Subject, choose_subject, explain_checkpoint, loading
 from thexp_pl.errors import TrainerError, UsageError
 from thexp_pl.loggers import RunLogger, find_run_logger
@@ -144,7 +144,7 @@ class ThexpCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse what was given, and report environment variables that are nearly flags."""
         for line in [*self._messages.unknown_variables(), *self.subject.warnings]:
-            _warn(line)
+            warn(line)
         if args is None:
             self.config = parser.parse_args(self.given.retyped())
         else:
@@ -162,7 +162,7 @@ class ThexpCLI(LightningCLI):
         """Say what is trained, and set its Params from the flags."""
         refuse_redacted(self._chosen())
         if self.subject.note:
-            print(self.subject.note)  # noqa: T201 - what the command prints
+            say(self.subject.note)
         params = self.subject.params
         if params is None or self._given_params is None:
             return
@@ -211,7 +211,7 @@ class ThexpCLI(LightningCLI):
         if self.facade is not None:
             self._begin(self.facade)
         experiment = self._experiment()
-        if experiment is not None:
+        if experiment is not None and is_recorded_here(experiment):
             parser = self._parser(self.subcommand)
             save_config(experiment, parser.dump(self._chosen(), skip_none=False))
 
@@ -229,7 +229,7 @@ class ThexpCLI(LightningCLI):
             facade.initial_exp(self._chosen("exps_dir"), self._chosen("exp_name"), **self._record())
         except BaseException:
             with suppress(TrainerError):  # it had not come to a run
-                report_run(facade.experiment)
+                report(facade.experiment)
             raise
         self.trainer, self.model = facade.lightning_trainer, facade.module
         self.datamodule = None
@@ -268,7 +268,7 @@ class ThexpCLI(LightningCLI):
                 raise SystemExit(130) from None
             raise
         finally:
-            report_run(experiment)
+            report(experiment)
 
     def _experiment(self) -> Experiment | None:
         """Give the run's record; None on other ranks, or where the user wants none."""
@@ -292,8 +292,3 @@ class ThexpCLI(LightningCLI):
         """Give the subcommand's configuration, or one entry of it."""
         config = self.config.get(str(self.subcommand), self.config)
         return config if name is None else config[name]
-
-
-@rank_zero_only
-def _warn(line: str) -> None:
-    sys.stderr.write(f"warning: {line}\n")

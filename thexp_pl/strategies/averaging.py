@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 
 import torch
-from torch import distributed
 
-from thexp_pl.errors import TrainerError
+from thexp_pl.strategies.exchange import Exchange
+from thexp_pl.strategies.flat import buckets, joined, put_back
 
-__all__ = ["TouchedGradients", "average"]
+__all__ = ["Touch", "TouchedGradients", "average"]
 
-_BUCKET_BYTES = 25 * 2**20  # what is sent at once: the memory that averaging takes besides
+
+class Touch(IntEnum):
+    """What a backward has done to a gradient; of several ranks the most counts."""
+
+    NONE = 0
+    DENSE = 1
+    SPARSE = 2
 
 
 class TouchedGradients:
@@ -25,63 +32,44 @@ class TouchedGradients:
 
     def __init__(self, parameters: Sequence[torch.Tensor]) -> None:
         self._parameters = parameters
+        # the tensors, and not their ids: one that is let go of leaves its id to the next
         self._before = [_standing(parameter.grad) for parameter in parameters]
 
-    def touched(self) -> list[bool]:
-        """Say of each parameter whether its gradient is another than before."""
+    def touched(self) -> list[Touch]:
+        """Say of each parameter what has become of its gradient."""
         pairs = zip(self._parameters, self._before, strict=True)
-        return [_standing(parameter.grad) != before for parameter, before in pairs]
+        return [_touch(parameter.grad, *before) for parameter, before in pairs]
 
 
-def _standing(gradient: torch.Tensor | None) -> tuple[int, int] | None:
-    return None if gradient is None else (id(gradient), gradient._version)
+def _standing(gradient: torch.Tensor | None) -> tuple[torch.Tensor | None, int]:
+    return gradient, 0 if gradient is None else gradient._version
 
 
-def average(parameters: Iterable[torch.Tensor]) -> None:
+def _touch(now: torch.Tensor | None, before: torch.Tensor | None, version: int) -> Touch:
+    if now is None or (now is before and now._version == version):
+        return Touch.NONE
+    return Touch.DENSE if now.layout is torch.strided else Touch.SPARSE
+
+
+def average(parameters: Iterable[torch.Tensor], exchange: Exchange) -> None:
     """Put the mean over all ranks in place of each parameter's gradient.
 
     A rank without a gradient takes part with zeros: the loss did not depend on it there.
 
     Args:
-        parameters: The same ones on all ranks, on any one device.
-
-    Raises:
-        TrainerError: A gradient is sparse.
+        parameters: The same ones on all ranks, with dense gradients or none.
+        exchange: The way to the other ranks.
     """
-    for bucket in _buckets([_gradient(parameter) for parameter in parameters]):
-        _average_bucket(bucket)
+    with torch.no_grad():
+        for bucket in buckets([_gradient(parameter) for parameter in parameters]):
+            row = joined(bucket)
+            row.div_(exchange.size)  # before the sum: float16 would overflow
+            exchange.reduce(row)
+            put_back(bucket, row)
 
 
 def _gradient(parameter: torch.Tensor) -> torch.Tensor:
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
-    if parameter.grad.is_sparse:
-        raise TrainerError(
-            f"a parameter of shape {tuple(parameter.shape)} has a sparse gradient, which several "
-            "devices do not average; make its layer with sparse=False"
-        )
     gradient = parameter.grad.detach()
     return torch.view_as_real(gradient) if gradient.is_complex() else gradient
-
-
-def _buckets(gradients: Sequence[torch.Tensor]) -> Iterable[list[torch.Tensor]]:
-    """Give gradients of one kind together, in an order that is the same on all ranks."""
-    waiting: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
-    sizes: dict[tuple[torch.dtype, torch.device], int] = {}
-    for gradient in gradients:
-        kind = gradient.dtype, gradient.device
-        waiting.setdefault(kind, []).append(gradient)
-        sizes[kind] = sizes.get(kind, 0) + gradient.numel() * gradient.element_size()
-        if sizes[kind] >= _BUCKET_BYTES:
-            sizes[kind] = 0
-            yield waiting.pop(kind)
-    yield from waiting.values()
-
-
-def _average_bucket(gradients: list[torch.Tensor]) -> None:
-    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    flat.div_(distributed.get_world_size())  # before the sum: float16 would overflow
-    distributed.all_reduce(flat)
-    parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-    for gradient, part in zip(gradients, parts, strict=True):
-        gradient.copy_(part.view(gradient.shape))

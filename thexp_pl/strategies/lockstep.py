@@ -9,36 +9,60 @@ messages go over the CPU: no device is waited for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 import torch
-from torch import distributed
+from torch.distributed import ReduceOp
+from torch.optim import Optimizer
 
 from thexp_pl.errors import TrainerError
+from thexp_pl.strategies.exchange import Exchange
 
-__all__ = ["Lockstep"]
+__all__ = ["Deed", "Lockstep"]
 
-_DEEDS = ("ended its batch", "called backward()")
-_FIELDS = 3  # of a message: the deed, whether the batch is the epoch's last, the backwards so far
+
+class Deed(IntEnum):
+    """What a rank is about to do, and which amount it tells the others with it.
+
+    In this order: how many epochs are to be trained, how many numbers are, whether the training has
+    been asked to stop, nothing.
+    """
+
+    BEGIN_EPOCH = 0
+    BACKWARD = 1
+    END_BATCH = 2
+    END_TRAINING = 3
+
+
+_DEEDS = ("the beginning of an epoch", "a backward()", "the end of the batch", "the training's end")
+_AMOUNTS = ("epochs to train", "numbers that are trained", "requests to stop", "")
 
 
 class Lockstep:
-    """The messages of one rank about one fit.
+    """The messages of one rank about what it trains.
 
     Args:
-        optimizers: How many optimizers may step.
-        parameters: How many parameters may get gradients; the same on all ranks.
-        group: A process group on the CPU, for these messages alone: none can be taken for what
-            others send at other places.
+        exchange: The way to the other ranks.
     """
 
-    def __init__(
-        self, optimizers: int, parameters: int, group: distributed.ProcessGroup | None
-    ) -> None:
-        self._steps = [0] * optimizers
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._optimizers: list[Optimizer] = []
+        self._steps: list[int] = []
+        self._none: list[int] = []  # a mask in which no parameter's gradient was touched
         self._backwards = 0
         self._is_last = False
-        self._none = torch.zeros(parameters, dtype=torch.int64)
-        self._group = group
+
+    def take_up(self, optimizers: Sequence[Optimizer], parameters: int) -> None:
+        """Speak of other things from now on; called on all ranks at once.
+
+        Args:
+            optimizers: Those that may step.
+            parameters: How many parameters may get gradients.
+        """
+        self._optimizers = list(optimizers)
+        self._steps = [0] * len(self._optimizers)
+        self._none = [0] * parameters
 
     def begin_batch(self, is_last: bool) -> None:
         """Count from nothing.
@@ -46,61 +70,76 @@ class Lockstep:
         Args:
             is_last: Whether the batch is the epoch's last.
         """
-        self._steps = [0] * len(self._steps)
+        self._steps = [0] * len(self._optimizers)
         self._backwards = 0
         self._is_last = is_last
 
-    def count_step(self, optimizer: int) -> None:
+    def count_step(self, optimizer: Optimizer) -> None:
         """Note that an optimizer has stepped."""
-        self._steps[optimizer] += 1
+        for number, known in enumerate(self._optimizers):
+            self._steps[number] += known is optimizer
 
-    def agree_on_backward(self, touched: Sequence[bool]) -> list[bool]:
-        """Say which gradients a backward has touched, and hear of the others'.
+    def count_backward(self) -> None:
+        """Note that a backward has run."""
+        self._backwards += 1
+
+    def agree(
+        self,
+        deed: Deed,
+        *,
+        has_changed: bool = False,
+        amount: int = 0,
+        touched: Sequence[int] | None = None,
+    ) -> list[int]:
+        """Say what this rank is about to do, and hear that the others are about to do the same.
 
         Args:
-            touched: By parameter, whether it did on this rank.
+            deed: What it is.
+            has_changed: Whether it is time to take up other things.
+            amount: What has to be the same at that place, see `Deed`.
+            touched: By parameter, what a backward has done to its gradient.
 
         Returns:
-            By parameter, whether it did on any rank.
+            By parameter, the most that a backward has done on any rank.
 
         Raises:
             TrainerError: Another rank does something else.
         """
-        self._backwards += 1
-        found: list[int] = self._exchange(1, torch.tensor(touched, dtype=torch.int64)).tolist()
-        return [bool(one) for one in found]
+        own = [deed, has_changed, self._is_last, self._backwards, amount, *self._steps]
+        mask = self._none if touched is None else touched
+        message = torch.tensor([*own, *(-value for value in own), *mask], dtype=torch.int64)
+        self._exchange.reduce(message, ReduceOp.MAX)
+        found: list[int] = message.tolist()
+        most, least = found[: len(own)], found[len(own) : 2 * len(own)]
+        if any(one != -other for one, other in zip(most, least, strict=True)):
+            raise TrainerError(self._difference([int(value) for value in own]))
+        return found[2 * len(own) :]
 
-    def agree_on_end(self) -> None:
-        """Say that the batch is done, and hear that it is so for the others, with as many steps.
+    def _difference(self, own: list[int]) -> str:
+        """Say what the first difference is, having asked all ranks."""
+        ranks = self._exchange.gather(own)
+        place = next(n for n, values in enumerate(zip(*ranks, strict=True)) if len({*values}) > 1)
+        first, other = ranks[0][place], next(r[place] for r in ranks if r[place] != ranks[0][place])
+        number = next(n for n, rank in enumerate(ranks) if rank[place] == other)
+        what, say = self._fields(Deed(own[0]))[place]
+        return (
+            f"the ranks did not do the same in this batch: {what}: {say[first] if say else first} "
+            f"on rank 0 and {say[other] if say else other} on rank {number}, so their models would "
+            "part; call backward() and step() on every rank alike, with a loss of 0 where there is "
+            "nothing to learn, and give every rank as many batches"
+        )
 
-        Raises:
-            TrainerError: Another rank does something else.
-        """
-        self._exchange(0, self._none)
-
-    def _exchange(self, deed: int, touched: torch.Tensor) -> torch.Tensor:
-        own = torch.tensor([deed, int(self._is_last), self._backwards, *self._steps])
-        message = torch.cat([own, -own, touched])
-        distributed.all_reduce(message, op=distributed.ReduceOp.MAX, group=self._group)
-        most, least = message[: len(own)], -message[len(own) : 2 * len(own)]
-        if not torch.equal(most, least):
-            raise TrainerError(_difference(least.tolist(), most.tolist()))
-        return message[2 * len(own) :]
-
-
-def _difference(least: list[int], most: list[int]) -> str:
-    if least[0] != most[0]:
-        what = f"one {_DEEDS[0]} where another {_DEEDS[1]}"
-    elif least[1] != most[1]:
-        what = "the epoch ends for one and goes on for another"
-    elif least[2] != most[2]:
-        what = f"backward() was called {least[2]} times on one and {most[2]} on another"
-    else:
-        pairs = zip(least[_FIELDS:], most[_FIELDS:], strict=True)
-        number, (few, many) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
-        what = f"optimizer {number} stepped {few} times on one and {many} on another"
-    return (
-        f"the ranks did not do the same in this batch: {what}, so their models would part; call "
-        "backward() and step() on every rank alike, with a loss of 0 where there is nothing to "
-        "learn, and give every rank as many batches"
-    )
+    def _fields(self, deed: Deed) -> list[tuple[str, tuple[str, ...]]]:
+        """Give of each number in a message what it says, and the words for it where it has some."""
+        steps = [
+            (f"steps of optimizer {number} ({type(optimizer).__name__})", ())
+            for number, optimizer in enumerate(self._optimizers)
+        ]
+        return [
+            ("next comes", _DEEDS),
+            ("the parameters and optimizers are", ("those known", "others than before")),
+            ("the batch is", ("not the last", "the epoch's last")),
+            ("calls of backward()", ()),
+            (_AMOUNTS[deed], ()),
+            *steps,
+        ]

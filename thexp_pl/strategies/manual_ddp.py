@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies import DDPStrategy
-from torch import distributed
-from torch.optim import LBFGS, Optimizer
+from torch.optim import Optimizer
 
 from thexp_pl.errors import TrainerError
 from thexp_pl.saver.sidecar import world_size
-from thexp_pl.strategies.averaging import TouchedGradients, average
-from thexp_pl.strategies.lockstep import Lockstep
-from thexp_pl.strategies.replicas import broadcast_tensors, check_equal, check_shapes
+from thexp_pl.strategies.averaging import Touch, TouchedGradients, average
+from thexp_pl.strategies.exchange import Exchange
+from thexp_pl.strategies.lockstep import Deed, Lockstep
+from thexp_pl.strategies.replicas import share
+from thexp_pl.strategies.trained import Trained
 
 __all__ = ["ManualDDPStrategy"]
 
@@ -31,10 +33,11 @@ class ManualDDPStrategy(DDPStrategy):
     DistributedDataParallel itself, which Lightning's "ddp" uses, knows of one backward a batch and
     is not used here; so averaging does not overlap with the backward.
 
-    When a fit begins, rank 0's parameters and buffers become those of all. At the end of each batch
-    the ranks compare how often they have called backward and step, and at the end of each epoch
-    the bits of all parameters: a difference is an error on every rank. Buffers, such as BatchNorm's
-    statistics, stay each rank's own meanwhile; `share` makes them rank 0's.
+    When a fit begins, rank 0's parameters and buffers become those of all, and those of modules
+    that are new at an epoch's beginning do then; new ones in its midst have to be equal already. At
+    the end of each batch the ranks compare how often they have called backward and step, and at the
+    end of each epoch the bits of all parameters: a difference is an error on every rank. Buffers,
+    such as BatchNorm's statistics, stay each rank's own meanwhile; `share` makes them rank 0's.
 
     Args:
         accelerator, parallel_devices, cluster_environment, checkpoint_io, precision_plugin: As
@@ -68,12 +71,28 @@ class ManualDDPStrategy(DDPStrategy):
             timeout=timeout,
             start_method=start_method,
         )
-        self._lockstep: Lockstep | None = None
-        self._trained: dict[str, torch.Tensor] = {}
-        self._known: list[int] = []  # what the lockstep was made for
-        self._group: Any = None
+        self._open_exchange: Exchange | None = None
+        self._forget()
 
-    # -- setting up ------------------------------------------------------------------------------
+    def _forget(self) -> None:
+        """Know nothing of what is trained."""
+        self._lockstep: Lockstep | None = None
+        self._trained: Trained | None = None
+        self._epoch = -1
+        self._is_in_backward = False
+
+    @property
+    def _exchange(self) -> Exchange:
+        if self._open_exchange is None or not self._open_exchange.is_open:
+            self._open_exchange = Exchange(self._timeout)
+        return self._open_exchange
+
+    def _module(self) -> pl.LightningModule:
+        module = self.lightning_module
+        assert module is not None, "a strategy trains a module"
+        return module
+
+    # -- a batch ---------------------------------------------------------------------------------
 
     def configure_ddp(self) -> None:
         """Make the parameters and buffers of all ranks those of rank 0."""
@@ -83,56 +102,38 @@ class ManualDDPStrategy(DDPStrategy):
                 f"ManualDDPStrategy is for manual optimization, and {type(module).__name__} has "
                 "Lightning optimize; use strategy='ddp'"
             )
+        self._forget()
         if world_size() > 1:
-            state = dict([*module.named_parameters(), *module.named_buffers()])
-            check_shapes(state)
-            broadcast_tensors(state.values())
-
-    def _module(self) -> pl.LightningModule:
-        module = self.lightning_module
-        assert module is not None, "a strategy trains a module"
-        return module
-
-    def _watch(self) -> Lockstep:
-        """Give the lockstep, made anew where other parameters or optimizers are there."""
-        trained = self._parameters()
-        present = [*map(id, trained.values()), *map(id, self.optimizers)]
-        if self._lockstep is None or present != self._known:
-            for optimizer in self.optimizers:
-                _refuse(optimizer)
-            check_shapes(trained)
-            if self._group is None:
-                self._group = distributed.new_group(backend="gloo", timeout=self._timeout)
-            self._lockstep = Lockstep(len(self.optimizers), len(trained), self._group)
-            self._trained, self._known = trained, present
-        return self._lockstep
-
-    def _parameters(self) -> dict[str, torch.Tensor]:
-        """Give what is trained, by name: the module's, and what else the optimizers hold."""
-        found: dict[str, torch.Tensor] = dict(self._module().named_parameters())
-        known = {id(parameter) for parameter in found.values()}
-        for number, optimizer in enumerate(self.optimizers):
-            held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            for index, parameter in enumerate(held):
-                if id(parameter) not in known:
-                    known.add(id(parameter))
-                    found[f"parameter {index} of optimizer {number}"] = parameter
-        return found
-
-    # -- a batch ---------------------------------------------------------------------------------
+            self._trained = Trained(module, self._exchange)
+            self._lockstep = Lockstep(self._exchange)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module's training step, and see that all ranks have done the same."""
-        if world_size() == 1:
+        lockstep, trained = self._lockstep, self._trained
+        if lockstep is None or trained is None:
             return super().training_step(*args, **kwargs)
-        is_last = bool(self._module().trainer.is_last_batch)
-        lockstep = self._watch()
+        trainer = self._module().trainer
+        if trainer.current_epoch != self._epoch:
+            self._epoch = trainer.current_epoch
+            self._begin_epoch(lockstep, trained, trainer.max_epochs)
+        is_last = bool(trainer.is_last_batch)
         lockstep.begin_batch(is_last)
         result = super().training_step(*args, **kwargs)
-        lockstep.agree_on_end()
+        lockstep.agree(Deed.END_BATCH, amount=int(trainer.should_stop))
         if is_last:
-            check_equal(self._trained)
+            trained.check()
         return result
+
+    def _begin_epoch(self, lockstep: Lockstep, trained: Trained, epochs: int | None) -> None:
+        has_changed = trained.has_changed(self.optimizers)
+        amount = -1 if epochs is None else epochs
+        lockstep.agree(Deed.BEGIN_EPOCH, has_changed=has_changed, amount=amount)
+        if has_changed:
+            self._take_up(lockstep, trained, sharing=True)
+
+    def _take_up(self, lockstep: Lockstep, trained: Trained, *, sharing: bool) -> None:
+        trained.take_up(self.optimizers, sharing=sharing)
+        lockstep.take_up(self.optimizers, len(trained.tensors))
 
     def backward(
         self, closure_loss: torch.Tensor, optimizer: Optimizer | None, *args: Any, **kwargs: Any
@@ -151,17 +152,44 @@ class ManualDDPStrategy(DDPStrategy):
         Raises:
             TrainerError: Another rank calls no backward here, or a gradient is sparse.
         """
+        lockstep, trained = self._lockstep, self._trained
+        if lockstep is None or trained is None:
+            return super().backward(closure_loss, optimizer, *args, **kwargs)
         module, plugin = self._module(), self.precision_plugin
         loss: Any = plugin.pre_backward(closure_loss, module)
-        parameters = list(self._trained.values()) if world_size() > 1 else []
-        before = TouchedGradients(parameters)
-        plugin.backward(loss, module, optimizer, *args, **kwargs)
-        if self._lockstep is not None and parameters:
-            touched = self._lockstep.agree_on_backward(before.touched())
-            pairs = zip(parameters, touched, strict=True)
-            average(parameter for parameter, is_touched in pairs if is_touched)
+        with self._averaged(lockstep, trained):
+            plugin.backward(loss, module, optimizer, *args, **kwargs)
         result: torch.Tensor = plugin.post_backward(loss, module)
         return result
+
+    @contextmanager
+    def _averaged(self, lockstep: Lockstep, trained: Trained) -> Iterator[None]:
+        """Average what the enclosed backward touches."""
+        has_changed = trained.has_changed(self.optimizers)
+        tensors = trained.present(self.optimizers) if has_changed else trained.tensors
+        gradients = TouchedGradients(list(tensors.values()))
+        self._is_in_backward = True
+        try:
+            yield
+        finally:
+            self._is_in_backward = False
+        lockstep.count_backward()
+        if has_changed:
+            lockstep.agree(Deed.BACKWARD, has_changed=True)
+            self._take_up(lockstep, trained, sharing=False)
+        touched = gradients.touched()
+        most = lockstep.agree(Deed.BACKWARD, amount=trained.elements, touched=touched)
+        self._average(trained.tensors, most)
+
+    def _average(self, tensors: Mapping[str, torch.Tensor], touched: Sequence[int]) -> None:
+        for (name, tensor), touch in zip(tensors.items(), touched, strict=True):
+            if touch == Touch.SPARSE:
+                raise TrainerError(
+                    f"{name}, of shape {tuple(tensor.shape)}, has a sparse gradient, which several "
+                    "devices do not average; make its layer with sparse=False"
+                )
+        pairs = zip(tensors.values(), touched, strict=True)
+        average([tensor for tensor, touch in pairs if touch], self._exchange)
 
     def optimizer_step(
         self,
@@ -172,36 +200,49 @@ class ManualDDPStrategy(DDPStrategy):
     ) -> Any:
         """Count the step, and take it."""
         if self._lockstep is not None:
-            number = [one is optimizer for one in self.optimizers].index(True)
-            self._lockstep.count_step(number)
+            if self._is_in_backward:
+                raise TrainerError(
+                    f"{type(optimizer).__name__}.step() was called within a backward, before the "
+                    "gradients of the ranks are averaged; step after it"
+                )
+            self._lockstep.count_step(optimizer)
         return super().optimizer_step(optimizer, closure, model, **kwargs)
 
     # -- what is not trained ---------------------------------------------------------------------
 
-    def share(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Make tensors those of rank 0; to be called on all ranks.
+    def share(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Make tensors those of rank 0, and see that the parameters are; to be called on all ranks.
 
         Args:
-            tensors: Buffers and the like, on this rank's device.
+            tensors: Buffers and the like by name; ranks may have others.
+
+        Returns:
+            By rank 0's names the tensors given, with its values in them; where there was none of
+            that shape and dtype, a new one.
+
+        Raises:
+            TrainerError: A parameter has come to differ between the ranks.
         """
-        if world_size() > 1:
-            broadcast_tensors(tensors)
+        if world_size() == 1:
+            return dict(tensors)
+        if self._trained is not None:
+            self._trained.check()
+        return share(tensors, self._exchange, self.root_device)
+
+    # -- the end ---------------------------------------------------------------------------------
 
     def on_train_end(self) -> None:
-        """See that all ranks end with the same parameters."""
+        """See that all ranks end, and with the same parameters."""
         super().on_train_end()
-        if world_size() > 1:
-            check_equal(self._trained)
+        if self._lockstep is not None and self._trained is not None:
+            self._lockstep.agree(Deed.END_TRAINING)
+            self._trained.check()
+            self.barrier("the end of a training")  # none leaves while another still reads
 
     def teardown(self) -> None:
-        """Forget the fit's parameters."""
-        self._lockstep, self._trained, self._known = None, {}, []
+        """Leave the other ranks, which wait for none that has failed."""
+        self._forget()
+        if self._open_exchange is not None:
+            self._open_exchange.close()
+            self._open_exchange = None
         super().teardown()
-
-
-def _refuse(optimizer: Optimizer) -> None:
-    if isinstance(optimizer, LBFGS):
-        raise TrainerError(
-            "LBFGS decides by its own loss how often it calls the closure, which differs between "
-            "ranks; train with it on one device"
-        )

@@ -114,6 +114,10 @@ class TrainerCheckpoints(TrainerCallbacks):
     load_latast_checkpoint = load_latest_checkpoint
 
     def _path(self, find: Callable[[Which, bool], Path], which: Which, byindex: bool) -> Path:
+        """Find a file; all ranks take rank 0's, which alone knows what is still being written."""
+        return on_rank_zero(lambda: self._found(find, which, byindex))
+
+    def _found(self, find: Callable[[Which, bool], Path], which: Which, byindex: bool) -> Path:
         if isinstance(which, str) and not byindex and not Path(which).exists():
             experiment = self.experiment
             if which in (LAST, BEST):
@@ -154,18 +158,23 @@ class TrainerCheckpoints(TrainerCallbacks):
         check_weights(self.module, weights, misfit)
         if goes_on:
             check_optimizers(found.optimizers, state, misfit)
-            self.module.on_load_checkpoint(state)
-            for optimizer, saved in zip(
-                found.optimizers.values(), state["optimizer_states"], strict=True
-            ):
-                optimizer.load_state_dict(saved)
-            restore_progress(self.lightning_trainer, state)
-            self._started().loaded = state
-            self._show_progress()
-        self.module.load_state_dict(weights)
+            self._go_on_from(state)
+        else:
+            self.module.load_state_dict(weights)
         self._note("resume" if goes_on else "load", path)
         self.logger.info(f"loaded {path}")
         return info
+
+    def _go_on_from(self, state: dict[str, Any]) -> None:
+        """Restore a state that fits: attributes and progress."""
+        self.module.on_load_checkpoint(state)
+        optimizers = self.module.adopt().optimizers.values()
+        for optimizer, saved in zip(optimizers, state["optimizer_states"], strict=True):
+            optimizer.load_state_dict(saved)
+        restore_progress(self.lightning_trainer, state)
+        self._started().loaded = state
+        self._show_progress()
+        self.module.load_state_dict(state["state_dict"])
 
     def _show_progress(self) -> None:
         """Have the parameters say where training stands: the epoch to come, the last batch done."""

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
-from thexp_pl.errors import UsageError
+from thexp_pl.errors import UsageError, near_miss
 from thexp_pl.params import BaseParams
 from thexp_pl.params.values import Unread
 from thexp_pl.trainer.several import ddp_strategy
@@ -18,6 +18,7 @@ from thexp_pl.trainer.several import ddp_strategy
 __all__ = ["asked_devices", "device_options"]
 
 _KINDS = ("cpu", "cuda", "mps")
+_STARTED = "torchrun or SLURM"
 
 
 def device_options(params: BaseParams, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,30 +40,40 @@ def device_options(params: BaseParams, options: Mapping[str, Any]) -> dict[str, 
     wanted = {"gpu": "cuda"}.get(str(accelerator), str(accelerator))
     if wanted not in (*_KINDS, "auto"):
         raise UsageError(f"accelerator {accelerator!r} is not supported; use 'cpu', 'gpu' or 'mps'")
-    devices, nodes = asked_devices(options), options.get("num_nodes") or 1
-    if isinstance(params.flat().get("device"), Unread) and wanted in _KINDS:
+    devices, nodes = asked_devices(options), _asked_nodes(options)
+    is_listed = isinstance(devices, list)
+    if isinstance(params.flat().get("device"), Unread) and (wanted in _KINDS or is_listed):
+        kind = wanted if wanted in _KINDS else torch.device(params.device).type
         first = devices[0] if isinstance(devices, list) else 0
-        params.device = f"cuda:{first}" if wanted == "cuda" else wanted
+        params.device = f"cuda:{first}" if kind == "cuda" else kind
     device = _parse(params.device)
     if wanted not in ("auto", device.type):
         raise UsageError(
             f"accelerator {accelerator!r} contradicts device {params.device!r}; give one of them"
         )
-    if device.type == "cuda" and devices == -1:
-        devices = torch.cuda.device_count()
-    several = _started_processes() if devices is None else None
-    devices, nodes = several or (1 if devices is None else devices, nodes)
+    devices, nodes = _as_started(_present(devices, device), nodes, options)
     strategy = ddp_strategy(options.get("strategy"), devices, nodes)
     if strategy is not None:
+        if isinstance(devices, list) and device.type == "cuda" and device.index not in devices:
+            _refuse_contradiction(options, params)
+        if strategy._start_method != "popen" and _started_processes() is not None:
+            raise UsageError(
+                f"strategy {options.get('strategy')!r} makes processes, and {_STARTED} has made "
+                "them already; use 'ddp'"
+            )
         found = {"accelerator": device.type, "devices": devices, "num_nodes": nodes}
         return {**found, "strategy": strategy}
     if device.type == "cpu":
         return {"accelerator": "cpu", "devices": 1}
     if isinstance(devices, list) and devices != [device.index or 0]:
-        raise UsageError(
-            f"devices {options['devices']!r} contradicts device {params.device!r}; give one of them"
-        )
+        _refuse_contradiction(options, params)
     return {"accelerator": device.type, "devices": [device.index or 0]}
+
+
+def _refuse_contradiction(options: Mapping[str, Any], params: BaseParams) -> None:
+    raise UsageError(
+        f"devices {options['devices']!r} contradicts device {params.device!r}; give one of them"
+    )
 
 
 def asked_devices(options: Mapping[str, Any]) -> int | list[int] | None:
@@ -70,35 +81,109 @@ def asked_devices(options: Mapping[str, Any]) -> int | list[int] | None:
 
     Raises:
         UsageError: It is none of these.
+
+    >>> asked_devices({"devices": "2"}), asked_devices({"devices": "0,1"}), asked_devices({})
+    (2, [0, 1], None)
     """
-    devices = options.get("devices")
-    if devices is None or devices == "auto":
+    asked = options.get("devices")
+    if asked is None or asked == "auto":
         return None
-    try:
-        if isinstance(devices, str):
-            devices = [int(one) for one in devices.split(",") if one]  # "0,1", and "2" for two
-            devices = devices[0] if len(devices) == 1 and "," not in options["devices"] else devices
-        if isinstance(devices, (list, tuple)) and devices:
-            return [int(one) for one in devices]
-        if type(devices) is int and (devices > 0 or devices == -1):
-            return devices
-    except (TypeError, ValueError):
-        pass
+    devices: Any = _numbers(asked) if isinstance(asked, str) else asked
+    if isinstance(devices, (list, tuple)):
+        found = list(devices)
+        is_right = all(type(one) is int and one >= 0 for one in found)
+        if found and is_right and len(set(found)) == len(found):
+            return found
+    elif type(devices) is int and (devices > 0 or devices == -1):
+        return devices
+    near = near_miss(asked, ["auto"]) if isinstance(asked, str) else ""
     raise UsageError(
-        f"devices {options['devices']!r} are none; give their number, or a list of their indices"
+        f"devices {asked!r} are none{near}; give their number, such as 2, a list of their indices, "
+        "such as [0, 1], -1 for all, or 'auto'"
     )
+
+
+def _numbers(text: str) -> int | list[int] | None:
+    """Read "2" and "0,1"; "1," is the one with that index."""
+    words = text.strip().strip("[]").strip().removesuffix(",").split(",")
+    try:
+        found = [int(word) for word in words]
+    except ValueError:
+        return None
+    return found if "," in text or "[" in text else found[0]
+
+
+def _asked_nodes(options: Mapping[str, Any]) -> int:
+    nodes = options.get("num_nodes")
+    if nodes is None:
+        return 1
+    if type(nodes) is not int or nodes < 1:
+        raise UsageError(f"num_nodes {nodes!r} is no number of machines; give 1 or more")
+    return nodes
+
+
+def _present(devices: int | list[int] | None, device: torch.device) -> int | list[int] | None:
+    """See that there are such devices; on the CPU a device is a process."""
+    count = torch.cuda.device_count()
+    if device.type == "cuda":
+        wanted = len(devices) if isinstance(devices, list) else devices or 1
+        highest = max(devices) + 1 if isinstance(devices, list) else wanted
+        if highest > count:
+            raise UsageError(f"devices {devices!r} are not all there: this machine has {count}")
+        return count if devices == -1 else devices
+    if devices == -1:
+        raise UsageError(
+            f"devices -1 means all of them, and a {device.type} is not counted; give their number"
+        )
+    if device.type == "cpu":
+        return len(devices) if isinstance(devices, list) else devices
+    if devices not in (None, 1, [0]):
+        raise UsageError(f"devices {devices!r}: there is one {device.type} device; give 1")
+    return 1
+
+
+# -- processes that are there already ------------------------------------------------------------
+
+
+def _as_started(
+    devices: int | list[int] | None, nodes: int, options: Mapping[str, Any]
+) -> tuple[int | list[int], int]:
+    """Take the number of devices from the processes that are there, or see that it is the same."""
+    started = _started_processes()
+    if started is None:
+        return devices or 1, nodes
+    here, all_nodes = started
+    count = len(devices) if isinstance(devices, list) else devices
+    if count not in (None, here) or options.get("num_nodes") not in (None, all_nodes):
+        given = ", ".join(
+            f"{name}={options[name]!r}"
+            for name in ("devices", "num_nodes")
+            if options.get(name) is not None
+        )
+        raise UsageError(
+            f"{given} contradicts {_STARTED}, which has started {here} processes on each of "
+            f"{all_nodes} nodes, and each of these would train by itself; leave it out"
+        )
+    return devices or here, all_nodes
 
 
 def _started_processes() -> tuple[int, int] | None:
     """Count the processes that torchrun or SLURM has started: on a node, and the nodes."""
     if TorchElasticEnvironment.detect():
-        here, all_of_them = os.environ.get("LOCAL_WORLD_SIZE", "1"), os.environ["WORLD_SIZE"]
-        return (int(here), int(all_of_them) // int(here)) if int(all_of_them) > 1 else None
-    tasks = os.environ.get("SLURM_NTASKS", "1")
-    if SLURMEnvironment.detect() and int(tasks) > 1:
-        nodes = int(os.environ.get("SLURM_NNODES", "1"))
-        return int(tasks) // nodes, nodes
+        here, everywhere = _variable("LOCAL_WORLD_SIZE"), _variable("WORLD_SIZE")
+        return (here, max(everywhere // here, 1)) if everywhere > 1 else None
+    everywhere = _variable("SLURM_NTASKS")
+    if everywhere > 1 and SLURMEnvironment.detect():
+        nodes = _variable("SLURM_NNODES")
+        return max(everywhere // nodes, 1), nodes
     return None
+
+
+def _variable(name: str) -> int:
+    text = os.environ.get(name, "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"the variable {name} is {text!r}, which is no number of processes")
+    return int(text)
 
 
 def _parse(text: Any) -> torch.device:

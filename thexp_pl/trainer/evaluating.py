@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from thexp_pl.callbacks.progress import last_epoch, last_step
@@ -10,7 +11,7 @@ from thexp_pl.errors import TrainerError
 from thexp_pl.meter import Meter
 from thexp_pl.trainer.checkpoints import TrainerCheckpoints
 from thexp_pl.trainer.evaluation import AsGiven, evaluate
-from thexp_pl.trainer.loaders import apart
+from thexp_pl.trainer.loaders import whole
 from thexp_pl.trainer.quiet import quiet_lightning
 from thexp_pl.trainer.results import numbers
 
@@ -60,7 +61,7 @@ class TrainerEvaluation(TrainerCheckpoints):
             The numbers, as ``eval_<name>`` or ``test_<name>``; none (with a line in the log) where
             there is no such logic or loader.
         """
-        meter = self._evaluate(stage)
+        meter = self._calls.tell(stage, partial(self._evaluate, stage), (), {})
         return {} if meter is None else numbers(meter, stage)
 
     def _evaluate(self, stage: str) -> Meter | None:
@@ -70,7 +71,7 @@ class TrainerEvaluation(TrainerCheckpoints):
         if stage not in self._loaders:
             self._say_once(f"{stage} is skipped: no '{stage}' loader was registered")
             return None
-        meter = evaluate(self, apart(self._loaders[stage], self._loaders.get("train")), stage)
+        meter = evaluate(self, stage)
         self.logger.info(meter, prefix=stage)
         return meter
 
@@ -87,8 +88,13 @@ class TrainerEvaluation(TrainerCheckpoints):
         return meter
 
     def predict_all(self) -> list[Any]:
-        """Give `predict` for every batch of the `predict` loader, or else of the `test` loader."""
+        """Give `predict` for every batch of the `predict` loader, or else of the `test` loader.
+
+        With several devices each process predicts the whole, unless the loader has a
+        DistributedSampler, or other means of its own to give shares.
+        """
         lightning, module = self.lightning_trainer, self.module
-        loader = AsGiven(self._loader("predict" if "predict" in self._loaders else "test"))
+        given = self._loader("predict" if "predict" in self._loaders else "test")
+        loader = AsGiven(whole(given, lightning.world_size))
         with quiet_lightning():
             return list(lightning.predict(module, dataloaders=loader) or [])

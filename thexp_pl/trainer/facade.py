@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ProgressBar
 
 from thexp_pl.callbacks import EvalCallback, LoggerCallback, SaverCallback
-from thexp_pl.errors import TrainerError, UsageError
+from thexp_pl.callbacks.progress import completed_epochs
+from thexp_pl.errors import TrainerError
 from thexp_pl.meter import Meter
 from thexp_pl.params import BaseParams, Params
 from thexp_pl.record.ending import status_of
-from thexp_pl.trainer.checkpoint_state import settle_progress
+from thexp_pl.trainer.clipping import TrainerClipping
 from thexp_pl.trainer.devices import device_options
-from thexp_pl.trainer.flow import TrainerFlow
-from thexp_pl.trainer.module import TrainBatchModule
+from thexp_pl.trainer.launchers import use_own_launcher
+from thexp_pl.trainer.mixins import check_order, params_class_of
 from thexp_pl.trainer.options import check_options, listed, with_own_callbacks
 from thexp_pl.trainer.quiet import quiet_lightning
 from thexp_pl.trainer.run import Run, start_run
-from thexp_pl.trainer.world import check_restart, connect
+from thexp_pl.trainer.world import connect, failing_together
 
 __all__ = ["Trainer"]
 
 
-class Trainer(TrainerFlow):
+class Trainer(TrainerClipping):
     """A training in thexp's style; Lightning runs the loop.
 
     Subclass it and write `initial_trainer` and `train_batch`; the latter calls
@@ -42,13 +44,13 @@ class Trainer(TrainerFlow):
 
     Raises:
         TrainerError: If the parameters are no Params; for an unknown option; for one under which a
-            user-written backward would silently go wrong (several devices, float16 mixed
-            precision) or which `train_batch` does by hand.
+            user-written backward would silently go wrong or which `train_batch` does by hand.
 
     Source: thexp's ``Trainer``.
     """
 
     def __init__(self, params: BaseParams | None = None, **options: Any) -> None:
+        check_order(type(self), Trainer)
         check_options(options)
         params = self.params_class()() if params is None else params
         if not isinstance(params, Params):
@@ -63,10 +65,14 @@ class Trainer(TrainerFlow):
     def initial_trainer(self, params: Any) -> None:
         """Make models, optimizers and data, as attributes and by `regist_databundler`.
 
+        A mixin writes its part and calls ``super().initial_trainer(params)``.
+
         Args:
             params: The trainer's parameters.
         """
-        raise TrainerError(f"{type(self).__name__} needs a method initial_trainer(self, params)")
+        if type(self).initial_trainer is Trainer.initial_trainer:
+            name = type(self).__name__
+            raise TrainerError(f"{name} needs a method initial_trainer(self, params)")
 
     def train_batch(
         self,
@@ -125,41 +131,38 @@ class Trainer(TrainerFlow):
         if self._options.get("max_epochs") is not None:
             self.params.epoch = self._options["max_epochs"]
         devices = device_options(self.params, self._options)
-        connect(devices, self.params)
+        connect(devices, self.params, self._options.get("plugins"))
         name = name or self._experiment_name()
         self._run = start_run(self.params, exps_dir, name, record, devices)
         try:
-            self._set_up(self._run, devices)
+            with failing_together():
+                self._set_up(self._run, devices)
         except BaseException as error:
             self._run.experiment.finish(status_of(error), error)
             raise
 
     def _set_up(self, run: Run, devices: dict[str, Any]) -> None:
         self.initial_callback()
-        given = listed(self._options.get("callbacks"))
-        taken = {type(callback) for callback in given}
-        self._callbacks = [one for one in self._callbacks if type(one) not in taken] + given
+        self._settle_callbacks(listed(self._options.get("callbacks")))
         for callback in self._callbacks:
             if isinstance(callback, SaverCallback) and run.is_recorded_here:  # both keep the same
                 run.saver = callback.open_saver(run.saver.dir, run.experiment.key)
-        self.initial_trainer(self.params)
-        run.module = TrainBatchModule(self, run)
-        run.module.adopt()
+        run.module = self._make_module(run)
         with quiet_lightning():
             run.lightning = self._lightning_trainer(run, devices)
+        use_own_launcher(run.lightning)
 
     @classmethod
     def params_class(cls) -> type[BaseParams]:
         """Give the Params class that `initial_trainer` names: ``params: MyParams``; else `Params`.
 
+        Where several mixins each name one, it is one class with the parameters of all.
+
         Raises:
-            UsageError: If the annotation cannot be read.
+            UsageError: If an annotation cannot be read.
+            ParamsError: If the mixins' Params contradict one another.
         """
-        try:
-            hint = get_type_hints(cls.initial_trainer).get("params")
-        except NameError as error:
-            raise UsageError(f"{cls.__name__}.initial_trainer: {error}; import it") from None
-        return hint if isinstance(hint, type) and issubclass(hint, BaseParams) else Params
+        return params_class_of(cls, Trainer)
 
     def _experiment_name(self) -> str:
         has_name = self.params.has_exp_name()
@@ -168,7 +171,7 @@ class Trainer(TrainerFlow):
     def _lightning_trainer(self, run: Run, devices: dict[str, Any]) -> pl.Trainer:
         options = {name: value for name, value in self._options.items() if value is not None}
         defaults = {
-            "enable_progress_bar": False,
+            "enable_progress_bar": any(isinstance(one, ProgressBar) for one in self._callbacks),
             "enable_model_summary": False,
             "num_sanity_val_steps": 0,
         }
@@ -182,12 +185,6 @@ class Trainer(TrainerFlow):
         }
         return pl.Trainer(**{**defaults, **options, **settled})
 
-    def _epochs(self) -> int:
-        epochs = self.params.epoch
-        if type(epochs) is not int or epochs < -1:
-            raise TrainerError(f"epoch={epochs!r}: give a number of epochs, or -1 for no end")
-        return epochs
-
     # -- running ---------------------------------------------------------------------------------
 
     def train(self) -> None:
@@ -197,18 +194,8 @@ class Trainer(TrainerFlow):
             TrainerError: If `initial_exp` was not called, no `train` loader was registered, or
                 `train_batch` returns what is no Meter.
         """
-        lightning, module, loader = self.lightning_trainer, self.module, self.train_dataloader
-        check_restart(lightning)
-        if not lightning.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
-            lightning.fit_loop.max_epochs = self._epochs()
-        if self.experiment.is_open:  # else the first value that is logged is one warning
-            self.experiment.params = self.params.settings()
-        try:
-            with quiet_lightning():
-                lightning.fit(module, train_dataloaders=loader)
-        except BaseException:
-            settle_progress(lightning)
-            raise
-        finally:
-            module.release_optimizers()
-        self._show_progress()
+        lightning, epochs = self.lightning_trainer, self._epochs()
+        done = completed_epochs(lightning)
+        if -1 != epochs <= done and not lightning.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
+            self.logger.info(f"nothing is left to train: {done} of {epochs} epochs are done")
+        self._fit(epochs)

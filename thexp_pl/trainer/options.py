@@ -16,10 +16,9 @@ from thexp_pl.loggers import RunLogger
 from thexp_pl.strategies import ManualDDPStrategy
 from thexp_pl.trainer.lightning_callbacks import refuse_callbacks, tell_of_uncalled_hooks
 
-__all__ = ["check_options", "listed", "refuse_strategy", "with_own_callbacks"]
+__all__ = ["arranged", "check_options", "listed", "refuse_strategy", "with_own_callbacks"]
 
 _WHEN = "say when to evaluate with EvalCallback(eval_per_epoch, test_per_epoch).hook(self)"
-_RECORDS = "the facade Trainer records, shows and saves its run"
 # option -> the values that change nothing, and what the facade has in its place
 _REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "accumulate_grad_batches": (
@@ -28,12 +27,13 @@ _REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     ),
     "gradient_clip_val": (
         (None, 0, 0.0),
-        "train_batch clips by itself: call torch.nn.utils.clip_grad_norm_ between backward and "
-        "step",
+        "train_batch clips by itself: call self.clip_grad(self.model, max_norm) between backward "
+        "and step",
     ),
     "gradient_clip_algorithm": (
         (None,),
-        "train_batch clips by itself: call clip_grad_norm_ or clip_grad_value_ of torch.nn.utils",
+        "train_batch clips by itself: call self.clip_grad(self.model, max_norm) or, by value, "
+        "self.clip_grad(self.model, clip_value=...)",
     ),
     "check_val_every_n_epoch": ((None, 1), _WHEN),
     "val_check_interval": ((None, 1.0), _WHEN),
@@ -45,9 +45,13 @@ _REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     ),
     "sync_batchnorm": (
         (None, False),
-        "convert the model in initial_trainer: torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)",
+        "convert it in initial_trainer: torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)",
     ),
-    "barebones": ((None, False), f"it leaves out what {_RECORDS} by; use pytorch_lightning.Trainer"),
+    "barebones": (
+        (None, False),
+        "it leaves out loggers and checkpoints, and the facade Trainer always records and saves; "
+        "use pytorch_lightning.Trainer",
+    ),
     "model_registry": (
         (None,),
         "it is for a checkpoint callback that Lightning makes by itself; give litmodels' own as "
@@ -68,7 +72,6 @@ _STRATEGIES = {
     "dp": "Lightning has it no more",
     "modelparallel": "initial_trainer makes whole models, and nothing would shard them",
 }
-_HALF = ("16", "16-mixed")
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -79,8 +82,8 @@ def check_options(options: Mapping[str, Any]) -> None:
 
     Raises:
         TrainerError: For an unknown one; for what `train_batch` does by hand, or what would have
-            no effect; for strategies, callbacks and float16 mixed precision under which a
-            user-written backward would go wrong; for a RunLogger or none.
+            no effect; for strategies and callbacks under which a user-written backward would go
+            wrong; for a RunLogger or none.
         UsageError: For an object of the package ``lightning``.
     """
     known = inspect.signature(pl.Trainer.__init__).parameters
@@ -99,7 +102,6 @@ def check_options(options: Mapping[str, Any]) -> None:
     _refuse_loggers(options.get("logger"))
     refuse_callbacks(listed(options.get("callbacks")))
     refuse_strategy(options.get("strategy"), options.get("devices"), options.get("num_nodes"))
-    _refuse_half(options)
 
 
 def _refuse_loggers(loggers: Any) -> None:
@@ -112,17 +114,6 @@ def _refuse_loggers(loggers: Any) -> None:
             "logger: the facade Trainer records its run by itself; leave the RunLogger out and "
             "name its folder in initial_exp"
         )
-
-
-def _refuse_half(options: Mapping[str, Any]) -> None:
-    asked = [("precision", options.get("precision"))]
-    asked += [("plugins", getattr(one, "precision", one)) for one in listed(options.get("plugins"))]
-    for name, precision in asked:
-        if str(precision) in _HALF:
-            raise TrainerError(
-                f"{name}={precision!r} scales the gradients, which a clipping written by hand "
-                "would not see; use 'bf16-mixed' or '32-true'"
-            )
 
 
 # -- strategies ----------------------------------------------------------------------------------
@@ -231,8 +222,16 @@ def with_own_callbacks(given: list[pl.Callback], saves: bool) -> list[pl.Callbac
     own: list[pl.Callback] = [MeterCallback(), RndCallback()]
     own += [SaverCallback()] if saves else []
     missing = [one for one in own if not any(isinstance(other, type(one)) for other in given)]
-    callbacks = [*missing, *given]
-    # the means must be there before they are shown, and shown before anything else is said
-    callbacks.sort(key=lambda one: not isinstance(one, LoggerCallback))
-    callbacks.sort(key=lambda one: not isinstance(one, MeterCallback))
-    return callbacks
+    return arranged([*missing, *given])
+
+
+def arranged(callbacks: list[pl.Callback]) -> list[pl.Callback]:
+    """Sort callbacks: means must be there before they are shown, and that before all else is said.
+
+    Args:
+        callbacks: The callbacks of a facade Trainer.
+    """
+    return sorted(
+        callbacks,
+        key=lambda one: (not isinstance(one, MeterCallback), not isinstance(one, LoggerCallback)),
+    )

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
+import torch
 
 from thexp_pl.errors import TrainerError, near_miss
 from thexp_pl.params import Params
-from thexp_pl.trainer.loaders import exactly
+from thexp_pl.trainer.loaders import among_ranks, exactly
 
 if TYPE_CHECKING:
     from thexp_pl.console import Logger
@@ -60,12 +61,37 @@ class TrainerParts:
         return self._started().rnd
 
     @property
+    def writer(self) -> Any:
+        """The `torch.utils.tensorboard.SummaryWriter` of the run's ``board/``; mute above rank 0.
+
+        Source: thexp's ``writter``, which is another name of it.
+        """
+        run = self._started()
+        if run.writer is None:
+            from thexp_pl.trainer.writer import writer_of  # torch's own takes long to import
+
+            run.writer = writer_of(run)
+        return run.writer
+
+    writter = writer
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the run, ``params.device``."""
+        return torch.device(self.params.device)
+
+    @property
     def module(self) -> TrainBatchModule:
         """The LightningModule that runs `train_batch`."""
         module = self._started().module
         if module is None:
             raise TrainerError("the module exists after initial_trainer, not within it")
         return module
+
+    @property
+    def lightning_module(self) -> TrainBatchModule:
+        """The same, by Lightning's name for it."""
+        return self.module
 
     @property
     def lightning_trainer(self) -> pl.Trainer:
@@ -94,7 +120,8 @@ class TrainerParts:
         Args:
             **loaders: `train`, `eval`, `test` and `predict`, each an iterable of batches such as
                 a `torch.utils.data.DataLoader`. Of a plain DataLoader for `train` an
-                `ExactDataLoader` is made, so that a training can go on in the midst of an epoch.
+                `ExactDataLoader` is made, so that a training can go on in the midst of an epoch,
+                and each of several devices gets a share; so too within a DataBundler.
 
         Raises:
             TrainerError: For another name, or what cannot be iterated epoch by epoch.
@@ -112,8 +139,11 @@ class TrainerParts:
 
     @property
     def train_dataloader(self) -> Iterable[Any]:
-        """The loader registered as `train`."""
-        return self._loader("train")
+        """The loader registered as `train`; with several devices it gives each its share."""
+        loader, run = self._loader("train"), self._run
+        if run is not None and run.lightning is not None:
+            loader = self._loaders["train"] = among_ranks(loader, run.lightning.world_size)
+        return loader
 
     @property
     def eval_dataloader(self) -> Iterable[Any]:

@@ -47,6 +47,7 @@ class Run:
         loaded: A loaded checkpoint whose callbacks' states the next fit restores.
         in_batch: Whether `train_batch` is running.
         waiting: Saves that it asked for.
+        writer: The TensorBoard writer, once it was asked for.
         said: What is said once only.
     """
 
@@ -60,6 +61,7 @@ class Run:
     loaded: dict[str, Any] | None = None
     in_batch: bool = False
     waiting: list[Callable[[], object]] = field(default_factory=list)
+    writer: Any = None
     said: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,23 @@ class Run:
     def is_recorded_here(self) -> bool:
         """Whether this is the process that writes."""
         return not isinstance(self.experiment, FollowedRun)
+
+    def enter_copy(self, rank: int) -> None:
+        """Go on in a process that was spawned or forked to train; as rank 0 writing, else not.
+
+        Args:
+            rank: The process's rank.
+        """
+        self.writer = None  # its thread is in the other process
+        if rank == 0:
+            self.logger.add_log_dir(self.experiment.path / "logs")
+            return
+        place = (self.experiment.root, self.experiment.name, self.experiment.key)
+        self.experiment = FollowedRun(*place)
+        vars(self).update(_silent(self.experiment, rank))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "writer": None}
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -86,6 +105,17 @@ class Run:
         """Carry out the saves that `train_batch` asked for; one that fails is a warning."""
         while self.waiting:
             self._tolerant(self.waiting.pop(0))
+
+
+def _silent(experiment: Experiment, rank: int) -> dict[str, Any]:
+    """Give the parts of a run for a rank that writes nothing but random states, of its own."""
+    modules = experiment.hold_exp_part("modules", [".ckpt", ".pth"])
+    states = experiment.hold_exp_part("rnd", [".rnd"])
+    return {
+        "logger": Logger(stdout=False),
+        "saver": ReadingSaver(modules),
+        "rnd": RndManager(states / f"rank{rank}"),
+    }
 
 
 def start_run(
@@ -121,13 +151,12 @@ def start_run(
     options = {option: value for option, value in record.items() if option != "board"}
     experiment = run_of_all(lambda: _begun(params, Experiment(root, name, **options)), devices)
     run_logger = RunLogger(experiment=experiment, board=record.get("board", True))
+    if isinstance(experiment, FollowedRun):
+        rank = int(getattr(rank_zero_only, "rank", 0))
+        return Run(experiment, run_logger=run_logger, **_silent(experiment, rank))
     logs = experiment.hold_exp_part("logs", [".log"])
     modules = experiment.hold_exp_part("modules", [".ckpt", ".pth"])
     states = experiment.hold_exp_part("rnd", [".rnd"])
-    if isinstance(experiment, FollowedRun):
-        rank = int(getattr(rank_zero_only, "rank", 0))
-        own_states = RndManager(states / f"rank{rank}")
-        return Run(experiment, Logger(stdout=False), ReadingSaver(modules), own_states, run_logger)
     logger = Logger()
     logger.add_log_dir(logs)
     saver = Saver(modules, run_key=experiment.key)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pytorch_lightning.strategies import DDPStrategy
 
+from thexp_pl.errors import UsageError
 from thexp_pl.strategies import ManualDDPStrategy
 
 __all__ = ["ddp_strategy"]
@@ -23,6 +24,9 @@ def ddp_strategy(asked: Any, devices: int | list[int], nodes: int) -> ManualDDPS
 
     Returns:
         A new one; None where a single device is to be trained on as it is.
+
+    Raises:
+        UsageError: One device was asked for, and several.
     """
     if isinstance(asked, ManualDDPStrategy):
         return asked
@@ -36,6 +40,11 @@ def ddp_strategy(asked: Any, devices: int | list[int], nodes: int) -> ManualDDPS
     if isinstance(asked, str) and asked.startswith("ddp"):
         return ManualDDPStrategy(start_method=_start_method(asked))
     count = len(devices) if isinstance(devices, list) else devices
+    if asked == "single_device" and count * nodes != 1:
+        raise UsageError(
+            f"strategy 'single_device' contradicts {count * nodes} devices; use 'ddp', or leave it "
+            "out"
+        )
     return ManualDDPStrategy() if count * nodes != 1 else None
 
 

@@ -1,0 +1,54 @@
+"""Many tensors sent as few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+
+__all__ = ["buckets", "joined", "put_back"]
+
+_BUCKET_BYTES = 25 * 2**20  # what is sent at once: the memory that sending takes besides
+
+
+def buckets(tensors: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Put tensors of one dtype and device together, in an order that depends on these alone.
+
+    Args:
+        tensors: Dense ones.
+
+    Returns:
+        Lists, each of tensors of one kind; what is empty is left out.
+    """
+    waiting: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
+    sizes: dict[tuple[torch.dtype, torch.device], int] = {}
+    for tensor in tensors:
+        kind, size = (tensor.dtype, tensor.device), tensor.numel() * tensor.element_size()
+        if size == 0:
+            continue
+        waiting.setdefault(kind, []).append(tensor)
+        sizes[kind] = sizes.get(kind, 0) + size
+        if sizes[kind] >= _BUCKET_BYTES:
+            sizes[kind] = 0
+            yield waiting.pop(kind)
+    yield from waiting.values()
+
+
+def joined(bucket: list[torch.Tensor]) -> torch.Tensor:
+    """Give the values of a bucket in a row; of a single tensor, where it can be, itself."""
+    if len(bucket) == 1:
+        return bucket[0].reshape(-1)
+    return torch.cat([tensor.reshape(-1) for tensor in bucket])
+
+
+def put_back(bucket: list[torch.Tensor], row: torch.Tensor) -> None:
+    """Fill the tensors of a bucket with what `joined` gave and others have changed."""
+    if len(bucket) == 1 and row.data_ptr() == bucket[0].data_ptr():
+        return
+    parts = torch.split(row, [tensor.numel() for tensor in bucket])
+    views = [part.view(tensor.shape) for tensor, part in zip(bucket, parts, strict=True)]
+    if any(tensor.is_conj() or tensor.is_neg() for tensor in bucket):
+        for tensor, view in zip(bucket, views, strict=True):
+            tensor.copy_(view)  # the other copies to such as these not at all
+    else:
+        torch._foreach_copy_(bucket, views)

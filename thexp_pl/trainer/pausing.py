@@ -1,0 +1,67 @@
+"""A fit that ends after a number of batches, in the midst of an epoch if need be, to go on later.
+
+Lightning ends a fit with the end of an epoch. Here it leaves its loops between two batches, as its
+own Tuner does; what a checkpoint of that moment holds is what the next fit goes on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.utilities.exceptions import _TunerExitException
+
+from thexp_pl.callbacks import SaverCallback
+from thexp_pl.callbacks.progress import completed_batches, completed_epochs
+
+__all__ = ["pausing_after"]
+
+
+@contextmanager
+def pausing_after(trainer: pl.Trainer, batches: int, keep: Callable[[], None]) -> Iterator[None]:
+    """Have a fit pause when a number of batches are done; one that ends at the same place ends.
+
+    A pause calls neither `on_train_end` nor, in the midst of an epoch, `on_train_epoch_end`. As
+    long as batches are to come, `max_epochs` makes room for another epoch.
+
+    Args:
+        trainer: The Lightning Trainer, whose next fit it is.
+        batches: How many, of all epochs that were ever trained.
+        keep: Called at the pause, in the fit and on all ranks: it keeps what the next fit needs.
+    """
+    fit: Any = trainer.fit_loop
+    after_batch, after_epoch = fit.epoch_loop.on_advance_end, fit.on_advance_end
+
+    def pause_if_due(is_ending: bool) -> None:
+        if completed_batches(trainer) >= batches and not is_ending:
+            keep()
+            _let_go(trainer)
+            raise _TunerExitException
+
+    def on_batch_end(fetcher: Any) -> None:
+        after_batch(fetcher)
+        # `done` alone is false after the first batch of a fit that goes on in an epoch
+        pause_if_due(fit.epoch_loop._is_training_done or fit.epoch_loop.done)
+
+    def on_epoch_end() -> None:
+        after_epoch()
+        if completed_batches(trainer) < batches and fit.max_epochs != -1:
+            fit.max_epochs = max(fit.max_epochs, completed_epochs(trainer) + 1)
+        pause_if_due(fit.done)
+
+    fit.epoch_loop.on_advance_end, fit.on_advance_end = on_batch_end, on_epoch_end
+    try:
+        yield
+    finally:
+        del fit.epoch_loop.on_advance_end, fit.on_advance_end
+
+
+def _let_go(trainer: pl.Trainer) -> None:
+    """Have signals mean again what they mean outside a fit; one that waits is answered."""
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set elsewhere
+    for callback in callbacks:
+        if isinstance(callback, SaverCallback) and callback._fit is not None:
+            fit, callback._fit = callback._fit, None
+            fit.end()
