@@ -210,7 +210,7 @@ def test_a_number_of_epochs_that_is_none_is_refused(epoch: Any, tmp_path: Path) 
     ("option", "value", "instead"),
     [
         ("accumulate_grad_batches", 4, "step"),
-        ("gradient_clip_val", 0.5, "clip_grad_norm_"),
+        ("gradient_clip_val", 0.5, "clip_grad"),
         ("check_val_every_n_epoch", 2, "EvalCallback"),
         ("val_check_interval", 0.5, "EvalCallback"),
     ],
