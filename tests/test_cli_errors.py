@@ -101,7 +101,7 @@ def test_a_missing_file_and_a_folder_are_refused(thexp_pl: CommandLine) -> None:
         (["--trainer.accelerator=nope"], "accelerator 'nope' is not supported"),
         (["--trainer.max_steps=-7"], "You passed in -7"),
         (["--trainer.max_time=soon"], "'soon'"),
-        (["--trainer.devices=2"], "the facade Trainer runs on one device"),
+        (["--trainer.strategy=fsdp"], "strategy='fsdp'"),
         (["--trainer.logger=false"], "always records its run"),
         (["--trainer.logger=WandbLogger"], "Requirement 'wandb"),
         (["--seed_everything=x"], "--seed_everything: 'x' is not allowed; it must be"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import torch
+from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
 __all__ = ["buckets", "joined", "put_back"]
 
@@ -36,19 +37,17 @@ def buckets(tensors: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
 
 def joined(bucket: list[torch.Tensor]) -> torch.Tensor:
     """Give the values of a bucket in a row; of a single tensor, where it can be, itself."""
-    if len(bucket) == 1:
-        return bucket[0].reshape(-1)
-    return torch.cat([tensor.reshape(-1) for tensor in bucket])
+    row: torch.Tensor = _flatten_dense_tensors(bucket)  # type: ignore[no-untyped-call]
+    return row
 
 
 def put_back(bucket: list[torch.Tensor], row: torch.Tensor) -> None:
     """Fill the tensors of a bucket with what `joined` gave and others have changed."""
     if len(bucket) == 1 and row.data_ptr() == bucket[0].data_ptr():
         return
-    parts = torch.split(row, [tensor.numel() for tensor in bucket])
-    views = [part.view(tensor.shape) for tensor, part in zip(bucket, parts, strict=True)]
+    views = list(_unflatten_dense_tensors(row, bucket))  # type: ignore[no-untyped-call]
     if any(tensor.is_conj() or tensor.is_neg() for tensor in bucket):
         for tensor, view in zip(bucket, views, strict=True):
-            tensor.copy_(view)  # the other copies to such as these not at all
+            tensor.copy_(view)  # the copying of many at once refuses these
     else:
         torch._foreach_copy_(bucket, views)

@@ -274,6 +274,6 @@ class TrainBatchModule(pl.LightningModule):
         for value in find_attributes(vars(self.facade)).others.values():
             if isinstance(value, torch.Tensor):
                 value.data = fn(value.data)
-                if value.grad is not None:
+                if value.is_leaf and value.grad is not None:
                     value.grad.data = fn(value.grad.data)
         return self
