@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import (
+    ConcatDataset,
+    Dataset,
+    Subset,
+    TensorDataset,
+    default_collate,
+    default_convert,
+    get_worker_info,
+)
 
 from thexp_pl.data.course import Place
 from thexp_pl.data.order import ExactSampler, deal, is_dealt, prepare, rank_and_world
@@ -70,20 +78,29 @@ class SampleSource(Dataset[Any]):
         self._collate_fn = collate_fn
         self._collated = collated
         self._per_item = per_item
+        self._draws_nothing = _is_ready(dataset) and collate_fn in (
+            default_collate,
+            default_convert,
+        )
 
     def __getitem__(self, request: Request) -> tuple[bool, Any, tuple[int, int]]:
+        if self._draws_nothing:  # what is set to no seed need not be put back
+            return False, self._collate_fn(self._loaded(request)), request.after
         with undisturbed() if get_worker_info() is None else nullcontext():
             seed_all(request.seed)
             if self._per_item:
                 data = self._one_by_one(request)
                 seed_all(request.seed)  # for collate_fn, whatever the items drew
-            elif not self._collated:
-                data = self.dataset[request.indices]
-            elif getattr(self.dataset, "__getitems__", None):
-                data = self.dataset.__getitems__(request.indices)
             else:
-                data = [self.dataset[index] for index in request.indices]
+                data = self._loaded(request)
             return False, self._collate_fn(data), request.after
+
+    def _loaded(self, request: Request) -> Any:
+        if not self._collated:
+            return self.dataset[request.indices]
+        if getattr(self.dataset, "__getitems__", None):
+            return self.dataset.__getitems__(request.indices)
+        return [self.dataset[index] for index in request.indices]
 
     def _one_by_one(self, request: Request) -> Any:
         dataset, items, place = self.dataset, request.items, request.first
@@ -96,6 +113,15 @@ class SampleSource(Dataset[Any]):
             data.append(dataset[index])
             place += request.stride
         return data
+
+
+def _is_ready(dataset: Any) -> bool:
+    """Tell whether a dataset gives what is there already, by no code of the user's."""
+    if type(dataset) is Subset:
+        return _is_ready(dataset.dataset)
+    if type(dataset) is ConcatDataset:
+        return all(_is_ready(part) for part in dataset.datasets)
+    return type(dataset) in (TensorDataset, list, tuple, range)
 
 
 class SampleRun:
