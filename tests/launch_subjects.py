@@ -74,6 +74,8 @@ class Launched(Trainer):
             return
         if what == "raise":
             raise ValueError("on purpose")
+        if what == "exit":
+            sys.exit(0)
         os.kill(os.getpid(), getattr(signal, what))
         time.sleep(0)  # Python handles a signal between two instructions
 
@@ -92,6 +94,9 @@ class Launched(Trainer):
         self.optim.zero_grad()
         self.schedule.step()
         return meter
+
+    def predict(self, batch_data: Any) -> torch.Tensor:
+        return self.model(batch_data[0])
 
     def train_more(self) -> None:
         self.params.epoch += 1
@@ -126,6 +131,7 @@ def main(
         for step in first or []:
             getattr(trainer, step)()
         trainer.train()
+        trainer.do("after training")
         for step in then or []:
             getattr(trainer, step)()
         write_end(trainer, number)
@@ -151,6 +157,7 @@ def write_end(trainer: Any, number: int) -> None:
         "params": trainer.params.settings(),
         "metrics": {name: float(value) for name, value in metrics.items()},
         "eval": trainer.evaluate("eval"),
+        "predicted": [batch.tolist() for batch in trainer.predict_all()],
         "saved": str(trainer.save_checkpoint({"by": "hand"})),
         "found": [str(path) for path in trainer.saver.find_checkpoints()],
         "world": world_size(),

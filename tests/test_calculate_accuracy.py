@@ -48,6 +48,7 @@ def test_scores_in_half_precision_and_small_labels_do() -> None:
         (torch.zeros(0, 2), torch.zeros(0).long(), (1,), "no samples"),
         (torch.zeros(3, 2), torch.zeros(3).long(), (1, 5), "topk=5: .* to 2 classes"),
         (torch.zeros(3, 2), torch.zeros(3).long(), (0,), "topk=0"),
+        (torch.zeros(3, 2), torch.zeros(3).long(), 1, r"topk=1: .* such as topk=\(1, 5\)"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(

@@ -110,12 +110,15 @@ def test_at_a_terminal_any_other_answer_ends_the_training(
     answer: str,
     tmp_path: Path,
     answering: Answers,  # noqa: F811
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     answering(answer)
     trainer = start(Interrupted, tmp_path, 3)
 
     interrupted(trainer)
 
+    # whether the training ends is asked only afterwards
+    assert "Ctrl-C: a checkpoint is saved after this batch" in capfd.readouterr().err
     assert manifest(trainer)["status"] == "interrupted"
     assert goes_on_exactly(trainer, tmp_path)
 

@@ -18,6 +18,7 @@ from trainer_helpers import (
     EvalTrainer,
     TinyTrainer,
     ended_runs,  # noqa: F401 - a fixture of every test here
+    plain_trainer,
     start,
 )
 
@@ -257,6 +258,20 @@ def test_on_several_ranks_a_swallowed_batch_is_an_error_and_no_hang(tmp_path: Pa
 
     assert done.returncode != 0
     assert "swallowed a ValueError in train_batch on one of 2 ranks" in done.stderr
+
+
+@pytest.mark.parametrize("callback", [TrainCallback(), EvalCallback(1, 1)])
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (3, r"a builtins\.int"),
+        (TinyTrainer, r"the class \w+\.TinyTrainer"),
+        (plain_trainer(), r"a pytorch_lightning\.Trainer"),
+    ],
+)
+def test_hook_takes_a_facade_trainer_alone(callback: Any, given: Any, what: str) -> None:
+    with pytest.raises(TrainerError, match=rf"\Ahook takes a thexp_pl.Trainer, not {what}[^\n]*\Z"):
+        callback.hook(given)
 
 
 def test_a_trainer_is_none_of_the_callbacks_kinds() -> None:

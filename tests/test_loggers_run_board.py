@@ -65,6 +65,27 @@ def test_the_board_shows_metrics_and_at_the_end_the_parameters(tmp_path: Path) -
     assert hparams(logger) == {"width": 8, "api_key": "<redacted>"}
 
 
+def test_a_run_that_goes_on_after_a_pause_shows_its_curves_as_they_are(tmp_path: Path) -> None:
+    logger = make_logger(tmp_path)
+    for step, loss in ((5, 0.5), (7, 0.25)):
+        logger.log_metrics({"loss": loss, f"loss_{step}": loss}, step)
+        logger.finalize("success")  # the run pauses, and its board is closed
+    logger.experiment.log_metrics(8, None, {"late": 1.0})
+    logger.log_metrics({"loss": 0.125}, None)
+    logger.experiment.end_exp()
+
+    curves = {
+        name: [(one.step, one.value) for one in shown(logger).Scalars(name)]
+        for name in ("loss", "loss_5", "loss_7", "late")
+    }
+    assert curves == {
+        "loss": [(5, 0.5), (7, 0.25), (7, 0.125)],
+        "loss_5": [(5, 0.5)],
+        "loss_7": [(7, 0.25)],
+        "late": [(7, 1.0)],
+    }
+
+
 def test_the_parameters_are_shown_of_a_run_that_failed_too(tmp_path: Path) -> None:
     class Raising(WithGraph):
         def on_train_epoch_end(self) -> None:

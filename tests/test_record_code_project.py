@@ -136,6 +136,19 @@ def test_what_runs_is_kept_though_git_ignores_it(tmp_path: Path) -> None:
     assert facts["untracked"] == 0
 
 
+def test_what_was_started_or_imported_by_a_way_through_the_folder_above_is_kept(
+    tmp_path: Path,
+) -> None:
+    way = "import sys\nsys.path.insert(0, '../lib')\nimport part\n"
+    files = {"a/train.py": way + TAKE, "lib/part.py": "", "a/run/x": ""}
+    project = repository(tmp_path / "p", {**files, ".gitignore": "part.py"})
+    expected = {os.fsencode(name) for name in (*files, ".gitignore")}
+    for start in ("../a/train.py", "../../p/a/train.py", f"{project}/lib/../a/train.py"):
+        facts = json.loads(run_script(Path(start), str(tmp_path), cwd=project / "a"))
+        assert facts["entry"] == "a/train.py"
+        assert set(restored(tmp_path, facts)) == expected
+
+
 def test_the_state_of_a_repository(tmp_path: Path) -> None:
     project = tmp_path / "p"
     project.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from launch_helpers import SUBJECTS, Ran, forked, rows_of, same, script
@@ -97,11 +98,29 @@ def test_a_training_in_spawned_copies_brings_everything_back(
     assert_came_back(ran, beside)
 
 
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [("alone", {}), ("alone", {"strategy": "ddp_fork", "devices": 2}), ("pair", {})],
+)
+def test_a_training_goes_on_as_if_nothing_had_been_predicted(
+    children: Nursery, tmp_path: Path, function: str, options: dict[str, Any]
+) -> None:
+    then = {"beside": ["train_more"], "between": ["predict_all", "train_more"]}
+    beside, between = (
+        forked(children, tmp_path / name, function, options=options, then=steps, epoch=1)
+        for name, steps in then.items()
+    )
+
+    for rank in range(len(between.codes)):
+        assert same(between.state(rank), beside.state(rank))
+        assert [len(batch) for batch in between.ended(rank)["predicted"]] == [3] * 8
+
+
 def assert_came_back(ran: Ran, beside: Ran) -> None:
     """Compare the process that has launched copies with rank 0 of a training without them."""
     assert same(ran.state(0), beside.state(0))
     got, expected = ran.ended(0), beside.ended(0)
-    for name in ("seen", "history", "params", "metrics", "eval"):
+    for name in ("seen", "history", "params", "metrics", "eval", "predicted"):
         assert got[name] == expected[name], name
     assert [Path(path).name for path in got["found"]] == [
         Path(path).name for path in expected["found"]

@@ -61,6 +61,32 @@ def test_a_rank_that_is_killed_is_named_by_the_other(children: Nursery, tmp_path
     assert ran.run.ranks[0]["status"] == "killed"
 
 
+def test_a_rank_that_leaves_the_training_is_named_by_the_other(
+    children: Nursery, tmp_path: Path
+) -> None:
+    ran = pair(children, tmp_path, [1, "batch 3", "exit"])
+
+    assert ran.codes == [1, 0]
+    assert ran.run.status == "failed"
+    told = "TrainerError: rank 1 has left the training: SystemExit: 0"
+    assert last_line(ran.printed(0)).endswith(told)
+    assert ran.printed(0).count("Traceback") == 1
+    assert ran.run.ranks[0]["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(("what", "code"), [("raise", 1), ("exit", 0)])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_has_ended_after_the_training_is_not_waited_for(
+    children: Nursery, tmp_path: Path, rank: int, what: str, code: int
+) -> None:
+    ran = pair(children, tmp_path, [rank, "after training", what])
+
+    assert (ran.codes[rank], ran.codes[1 - rank]) == (code, 1)
+    others = ran.printed(1 - rank)
+    assert f"TrainerError: rank {rank} has ended while rank {1 - rank} waits" in last_line(others)
+    assert others.count("Traceback") == 1
+
+
 def test_a_rank_that_ends_before_the_training_ends_the_script(tmp_path: Path) -> None:
     how = json.dumps({"deed": {"at": [1, "initial_trainer", "raise"]}})
     ran = script(tmp_path, str(SUBJECTS), how)

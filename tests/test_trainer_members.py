@@ -147,7 +147,7 @@ def test_a_train_batch_with_a_yield_is_refused_by_name(tmp_path: Path) -> None:
         def train_batch(self, *args: Any) -> Any:
             yield super().train_batch(*args)
 
-    with pytest.raises(TrainerError, match=one_line("train_batch returned a generator")):
+    with pytest.raises(TrainerError, match=one_line("train_batch returned a generator, .*`yield`")):
         start(Yielding, tmp_path, 1).train()
 
 

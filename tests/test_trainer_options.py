@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import logging
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
+from lightning_fabric.plugins.environments import LightningEnvironment
+from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.plugins import MixedPrecision
+from pytorch_lightning.profilers import SimpleProfiler
 from pytorch_lightning.strategies import (
     DDPStrategy,
     ModelParallelStrategy,
@@ -76,7 +82,7 @@ def test_each_option_of_the_installed_lightning_is_decided(option: str) -> None:
         assert option in (Path(__file__).parent / home).read_text()
 
 
-@pytest.mark.parametrize("option", REFUSED)
+@pytest.mark.parametrize("option", [one for one in REFUSED if one in OPTIONS])
 def test_an_option_that_would_have_no_effect_is_refused_with_the_way_out(option: str) -> None:
     value, instead = REFUSED[option]
 
@@ -100,6 +106,70 @@ def test_no_form_of_val_check_interval_passes(value: Any) -> None:
 def test_a_misspelt_option_is_named_with_the_near_miss() -> None:
     with pytest.raises(TrainerError, match=r"\A'max_step' is no option [^\n]*'max_steps'\?\Z"):
         TinyTrainer(Params(), max_step=3)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("profiler", "simpel", "it can only be one of .*; did you mean 'simple'?"),
+        ("precision", "bf16-mxed", "is invalid.*; did you mean 'bf16-mixed'?"),
+        ("plugins", "foo", "is no object of a pytorch_lightning plugin"),
+        ("plugins", [MixedPrecision], "MixedPrecision is a class; give MixedPrecision"),
+        ("logger", "foo", "is no object of a pytorch_lightning Logger"),
+        ("logger", [CSVLogger], "CSVLogger is a class; give CSVLogger"),
+        ("limit_train_batches", 2.5, "it has to be in "),
+        ("overfit_batches", -1, "it has to be in "),
+        ("max_time", "an hour", "is not a valid duration"),
+        ("max_steps", "many", "."),
+        ("fast_dev_run", -1, "should be >= 0"),
+    ],
+)
+def test_a_value_that_lightning_would_refuse_is_told_in_one_line_before_a_run_begins(
+    option: str, value: Any, reason: str
+) -> None:
+    with pytest.raises(TrainerError, match=rf"\A{option}[=:][^\n]*{reason}[^\n]*\Z"):
+        TinyTrainer(Params(), **{option: value})
+
+
+def test_a_precision_that_is_said_twice_is_refused_in_one_line() -> None:
+    plugin = MixedPrecision("bf16-mixed", "cpu")
+
+    with pytest.raises(TrainerError, match=r"\Aprecision: precision=32 and MixedPrecision[^\n]*\Z"):
+        TinyTrainer(Params(), precision=32, plugins=plugin)
+    with pytest.raises(TrainerError, match=r"\Aprecision: MixedPrecision and Mixed[^\n]*\Z"):
+        TinyTrainer(Params(), plugins=[plugin, plugin])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"profiler": SimpleProfiler(), "max_time": timedelta(hours=1), "max_steps": -1},
+        {"precision": 64, "limit_val_batches": 0.5, "fast_dev_run": True},
+        {"logger": True, "plugins": [LightningEnvironment()]},
+        {"logger": [CSVLogger("."), False], "plugins": LightningEnvironment()},
+    ],
+)
+def test_values_that_lightning_takes_pass_without_a_word(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    speakers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    for speaker in speakers:
+        speaker.addHandler(caplog.handler)
+    TinyTrainer(Params(), **options)
+    for speaker in speakers:
+        speaker.removeHandler(caplog.handler)
+
+    assert caplog.messages == []
+
+
+def test_trying_a_value_asks_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("SLURM_NTASKS", "2"), ("SLURM_JOB_NAME", "job"), ("SLURM_PROCID", "1")):
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+
+    TinyTrainer(Params(), precision="bf16-mixed")
+
+    assert dict(os.environ) == before
 
 
 def test_a_run_logger_among_several_loggers_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Optimizers, parameters, precisions and checkpoints of all kinds, in mixed and true precision."""
+"""Optimizers, backwards, scalers and checkpoints of all kinds in mixed precision."""
 
 from __future__ import annotations
 
@@ -220,42 +220,7 @@ def test_a_scaled_training_goes_on_from_a_checkpoint_with_the_same_bits(tmp_path
     assert scaler.state_dict() == of_whole.state_dict()
 
 
-# -- true precision ------------------------------------------------------------------------------
-
-
-TYPES = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
-
-
-class Typed(TinyTrainer):
-    def initial_trainer(self, params: Params) -> None:
-        super().initial_trainer(params)
-        self.held = list(self.model.parameters())
-
-    def train_batch(self, eidx, idx, global_step, batch_data, params, device):
-        self.batch_type = batch_data[0].dtype
-        return super().train_batch(eidx, idx, global_step, batch_data, params, device)
-
-
-@pytest.mark.parametrize("precision", TYPES)
-def test_true_precision_trains_the_optimizers_own_parameters(
-    precision: str, tmp_path: Path
-) -> None:
-    dtype = TYPES[precision]
-    trainer = start(Typed, tmp_path, EPOCHS, precision=precision)
-    model = make_model().to(dtype)
-    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
-    for _ in range(EPOCHS):
-        for xs, ys in make_loader():
-            cross(model(xs.to(dtype)), ys).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-
-    trainer.train()
-
-    assert trainer.batch_type == dtype
-    held = trainer.optim.param_groups[0]["params"]
-    assert all(one is other for one, other in zip(trainer.held, held, strict=True))
-    assert_same(trainer.model.state_dict(), model.state_dict())
+# -- counting --------------------------------------------------------------------------------------
 
 
 def test_the_batches_of_a_scaled_training_are_counted_once(tmp_path: Path) -> None:

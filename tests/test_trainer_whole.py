@@ -89,7 +89,6 @@ def test_model_checkpoint_keeps_the_best_and_its_file_is_gone_on_with(
     assert again.scheduler.last_epoch == trainer.scheduler.last_epoch == 3 * BATCHES
 
 
-@pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
 def test_model_checkpoint_saves_every_n_batches_what_was_trained_by_then(tmp_path: Path) -> None:
     states: dict[int, Any] = {}
 

@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import (
     GradientAccumulationScheduler,
     LearningRateFinder,
     ModelCheckpoint,
+    SpikeDetection,
 )
 from pytorch_lightning.tuner import Tuner
 from trainer_helpers import (
@@ -22,6 +23,7 @@ from trainer_helpers import (
 )
 
 from thexp_pl import Params
+from thexp_pl.callbacks import EvalCallback, TrainCallback
 from thexp_pl.errors import TrainerError
 
 
@@ -30,6 +32,7 @@ from thexp_pl.errors import TrainerError
     [
         (GradientAccumulationScheduler({0: 2}), r"GradientAccumulationScheduler is .*every n-th"),
         (LearningRateFinder(), r"LearningRateFinder is .*grid_search\('lr'"),
+        (SpikeDetection(), r"SpikeDetection is .*compare the loss in train_batch"),
         (BatchSizeFinder(), r"BatchSizeFinder is .*grid_search\('batch_size'"),
         (
             ModelCheckpoint(train_time_interval=timedelta(minutes=1)),
@@ -53,6 +56,26 @@ def test_a_callback_that_would_go_wrong_is_refused_in_one_line(
 
     with pytest.raises(TrainerError, match=rf"\A{instead}[^\n]*\Z"):
         use()
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (EarlyStopping, r"callbacks: EarlyStopping is a class; give EarlyStopping\(\.\.\.\)"),
+        (EvalCallback, r"callbacks: EvalCallback is a class; give EvalCallback\(\.\.\.\)"),
+        (3, "a int is no callback.*; subclass pytorch_lightning.Callback"),
+    ],
+)
+def test_what_is_no_callback_is_refused_in_one_line(given: Any, reason: str) -> None:
+    with pytest.raises(TrainerError, match=rf"\A[^\n]*{reason}[^\n]*\Z"):
+        TinyTrainer(Params(), callbacks=[given])
+    with pytest.raises(TrainerError, match=rf"\A{reason}[^\n]*\Z"):
+        TinyTrainer(Params()).add_callback(given)
+
+
+def test_a_callback_of_thexps_kind_as_an_option_is_refused_with_the_way_to_hook_it() -> None:
+    with pytest.raises(TrainerError, match=r"\Acallbacks: a TrainCallback is [^\n]*\.hook\(self\)"):
+        TinyTrainer(Params(), callbacks=[TrainCallback()])
 
 
 def test_lightnings_tuner_is_refused_by_what_it_would_do(tmp_path: Path) -> None:

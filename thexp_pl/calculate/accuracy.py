@@ -63,6 +63,8 @@ def _check(logits: Tensor, labels: Tensor, topk: Sequence[int]) -> None:
         )
     if not len(labels):
         raise UsageError("no samples: there is no accuracy of nothing")
+    if not isinstance(topk, Sequence):
+        raise UsageError(f"topk={topk!r}: give a sequence of numbers, such as topk=(1, 5)")
     for k in topk:
         if type(k) is not int or not 1 <= k <= logits.shape[1]:
             raise UsageError(f"topk={k!r}: give whole numbers from 1 to {logits.shape[1]} classes")

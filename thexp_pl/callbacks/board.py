@@ -86,7 +86,7 @@ class BoardCallback(Hookable, pl.Callback):
                 "BoardCallback shows values on the board of a recorded run, and nothing records: "
                 "add a RunLogger to the Trainer's loggers"
             )
-        if logger._board is None:
+        if logger.board is None:
             raise UsageError("BoardCallback: the run has no board; leave board=False out")
         self._logger = logger
 
@@ -108,8 +108,8 @@ class BoardCallback(Hookable, pl.Callback):
         named = {tag: _scalar(found.get(name)) for tag, name in self.tags.items()}
         shown: dict[str, Any] = {tag: value for tag, value in named.items() if value is not None}
         run = self._logger.experiment
-        if shown and run.is_open and self._logger._board is not None:
-            self._logger._board.add_scalars(run, step, shown)
+        if shown and run.is_open and self._logger.board is not None:
+            self._logger.board.add_scalars(run, step, shown)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell, once each, of values that no batch had."""

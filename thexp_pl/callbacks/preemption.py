@@ -30,7 +30,9 @@ _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 # The same request on two ways: SLURM signals every process, and torchrun those it has launched.
 _ONE_REQUEST_SECONDS = 1.0
 
-_HEARD = "\n{}: training ends with a checkpoint after this batch; once more ends it at once\n"
+_ENDS = "training ends with a checkpoint after this batch; once more ends it at once"
+# someone else's handler then asks, or does what it likes
+_SAVES = "a checkpoint is saved after this batch; once more acts at once"
 
 
 class PreemptedError(SIGTERMException):
@@ -140,8 +142,9 @@ class Signals:
     def _note(self, number: int, what: str) -> None:
         self._came_at[number] = time.monotonic()
         if self._trainer.is_global_zero:
+            follows = _SAVES if self._is_anothers(number) else _ENDS
             with contextlib.suppress(OSError):
-                os.write(2, _HEARD.format(what).encode())  # print may be what was interrupted
+                os.write(2, f"\n{what}: {follows}\n".encode())  # print may be interrupted
 
     def _act(self, number: int, frame: FrameType | None) -> BaseException | None:
         previous = self._previous.get(number, signal.SIG_DFL)
@@ -151,8 +154,15 @@ class Signals:
             # not Lightning's notice: it broadcasts, and the ranks have agreed already
             if handler != self._trainer._signal_connector._sigterm_notifier_fn:
                 handler(number, frame)
-        is_anothers = number != signal.SIGTERM and callable(previous)
-        return None if is_anothers else PreemptedError(number, self._exit_code(number))
+        if self._is_anothers(number):
+            return None
+        return PreemptedError(number, self._exit_code(number))
+
+    def _is_anothers(self, number: int) -> bool:
+        """Say whether a handler of someone else decides on what the signal means."""
+        previous = self._previous.get(number, signal.SIG_DFL)
+        is_pythons = previous is signal.default_int_handler
+        return number != signal.SIGTERM and callable(previous) and not is_pythons
 
     def _exit_code(self, number: int) -> int:
         environment = getattr(self._trainer.strategy, "cluster_environment", None)

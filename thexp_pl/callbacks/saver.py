@@ -217,6 +217,14 @@ class SaverCallback(Hookable, Checkpoint):
             self._fit.finish()
             # other ranks look for the best checkpoint too
             self._best_model_path = trainer.strategy.broadcast(self.best_model_path)
+            self.pause()
+
+    def pause(self) -> None:
+        """Let go of a fit that leaves its loops: signals mean again what they mean outside one.
+
+        One that waits is answered.
+        """
+        if self._fit is not None:
             fit, self._fit = self._fit, None
             fit.end()
 

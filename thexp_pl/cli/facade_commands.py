@@ -77,4 +77,4 @@ def _predict(facade: Trainer) -> None:
     torch.save(predictions, buffer)
     path = facade.experiment.paths.predictions
     atomic.write_bytes(path, buffer.getvalue())
-    facade.logger.info(f"predictions of all batches, in their order: {path.name}")
+    facade.logger.info(f"predictions of {len(predictions)} batches, in their order: {path.name}")

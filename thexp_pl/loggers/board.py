@@ -38,6 +38,7 @@ class Board:
         report: Told of a fault in the thread of the next call. The disk refuses what is written:
             told once, it is kept (the newest 10,000 events at most) and tried again. A device
             fails: its values are lost. TensorBoard itself fails: the board takes nothing more.
+        standing: That of the board whose curves this one goes on with.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -48,12 +49,17 @@ class Board:
     ['tfevents']
     """
 
-    def __init__(self, folder: Path, report: Callable[[Exception], object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        report: Callable[[Exception], object],
+        standing: tuple[int, Mapping[str, float]] = (0, {}),
+    ) -> None:
         self._folder = folder
         self._report = report
         self._pid = os.getpid()
         self._start = time.time()
-        self._step = 0  # the last one that was given
+        self._step, shown = standing
         # Callers append without a lock: they never wait for the thread, whatever it is doing.
         self._waiting: deque[Scalars | Event] = deque()
         self._faults: deque[Exception] = deque()
@@ -65,7 +71,12 @@ class Board:
         self._batch: list[Scalars | Event] = []
         self._file: EventFile | None = None
         self._refused = False
-        self._shown: dict[str, float] = {}
+        self._shown = dict(shown)
+
+    @property
+    def standing(self) -> tuple[int, dict[str, float]]:
+        """The last step that was given, and of each curve the last value that is written."""
+        return self._step, self._shown
 
     def add_scalars(
         self, step: int | None, values: Mapping[str, float], wall_time: float | None = None
@@ -86,6 +97,15 @@ class Board:
             self._step = self._step if step is None else step
             now = time.time() if wall_time is None else wall_time
             self._add(Scalars(now, self._step, given))
+
+    def add_event(self, event: Event) -> None:
+        """Add an event that someone else has made.
+
+        Args:
+            event: As TensorBoard's own writer would take it.
+        """
+        if self._is_open():
+            self._add(event)
 
     def add_graph(self, model: Any, example: Any) -> None:
         """Add the graph of a model; one that cannot be traced is reported.

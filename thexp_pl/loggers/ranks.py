@@ -107,7 +107,9 @@ class Ranks:
         """
         if self._children is not None and isinstance(exception, RuntimeError):
             self._children.look_once_more()  # this rank may have failed for want of another
-        if self.record is not None:
+        if self.record is not None and isinstance(exception, SystemExit) and not exception.code:
+            self.record.finish("interrupted", exception)  # a training is not finished on one rank
+        elif self.record is not None:
             end(self.record, exception)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.manifest import read_manifest
 
 if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
+
     from thexp_pl.loggers.board import Board
 
 __all__ = ["RunBoard"]
@@ -28,6 +30,7 @@ class RunBoard:
     def __init__(self, tolerant: Tolerant) -> None:
         self._tolerant = tolerant
         self._board: Board | None = None
+        self._standing: tuple[int, dict[str, float]] = (0, {})  # a run that pauses closes its board
         self._names: dict[str, str] = {}  # as the record has them, without secrets
 
     def add_scalars(self, run: Experiment, step: int | None, values: Mapping[str, float]) -> None:
@@ -42,6 +45,17 @@ class RunBoard:
         if board is not None:
             shown = {self._name(run, name): value for name, value in values.items()}
             board.add_scalars(step, shown)
+
+    def add_event(self, run: Experiment, event: Event) -> None:
+        """Show what someone else has made an event of.
+
+        Args:
+            run: The run, which is open.
+            event: As TensorBoard's own writer would take it.
+        """
+        board = self._of(run)
+        if board is not None:
+            board.add_event(event)
 
     def add_graph(self, run: Experiment, model: Any, example: Any) -> None:
         """Show what a module computes of an example.
@@ -77,7 +91,7 @@ class RunBoard:
     def _open(self, run: Experiment) -> Board:
         from thexp_pl.loggers.board import Board  # only where a board is wanted
 
-        board = Board(run.paths.board, self._tolerant.tell)
+        board = Board(run.paths.board, self._tolerant.tell, self._standing)
         run.at_end(partial(self._close, run))
         return board
 
@@ -103,6 +117,7 @@ class RunBoard:
         last = {name: numbers["last"] for name, numbers in run.metrics.items()}
         self._board.add_hparams(params, last)
         self._board.close()
+        self._standing = self._board.standing
         self._board = None
 
     def __getstate__(self) -> dict[str, Any]:

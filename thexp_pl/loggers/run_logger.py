@@ -49,7 +49,8 @@ class RunLogger(Logger):
         name: The experiment; by default the script's name.
         experiment: A run that something else, such as the facade Trainer, has made; its root, name
             and code are then its own.
-        board: Whether TensorBoard's event files are written too, to ``board/``.
+        board: Whether TensorBoard's event files are written too, to ``board/``; the attribute of
+            that name is what writes them, or None.
         log_graph: Whether the model's graph is shown there; it needs ``example_input_array``.
         code: Whether a snapshot of the project's code is kept.
         project: The folder of that code; by default the project that holds the script.
@@ -97,7 +98,7 @@ class RunLogger(Logger):
         self._run = RunHandle(experiment)
         self._ranks = Ranks(console, strict)
         self._tolerant = Tolerant(f"the run of {self.name}", strict)
-        self._board = RunBoard(self._tolerant) if board else None
+        self.board = RunBoard(self._tolerant) if board else None
         self._log_graph = log_graph
         self._warned = False
 
@@ -157,8 +158,8 @@ class RunLogger(Logger):
             values = dict(metrics)
             epoch = values.pop("epoch", None)
             self.experiment.log_metrics(step, None if epoch is None else int(epoch), values)
-            if self._board is not None:
-                self._board.add_scalars(self.experiment, step, values)
+            if self.board is not None:
+                self.board.add_scalars(self.experiment, step, values)
 
     def log_graph(self, model: nn.Module, input_array: torch.Tensor | None = None) -> None:
         """Take notice of a training or test that begins; Lightning calls this on every rank.
@@ -175,8 +176,8 @@ class RunLogger(Logger):
             return
         if trainer is not None:
             self._tolerant(note_stage, self.experiment, trainer, model)
-        if self._board is not None and self._log_graph:
-            self._board.add_graph(self.experiment, model, input_array)
+        if self.board is not None and self._log_graph:
+            self.board.add_graph(self.experiment, model, input_array)
 
     def join_ranks(self, trainer: pl.Trainer) -> None:
         """Make one run of several ranks; to be called on all of them.
@@ -224,8 +225,8 @@ class RunLogger(Logger):
             end(self._run.open(), exception)
         else:
             self._run.open().pause()
-            if self._board is not None:
-                self._board.flush()
+            if self.board is not None:
+                self.board.flush()
 
     def _known_paths(self) -> RunPaths | None:
         return self._run.open().paths if is_rank_zero() else self._ranks.paths
@@ -290,8 +291,8 @@ def _after_fork() -> None:
     trainer = launching_trainer()
     for logger in [] if trainer is None else _recorders(trainer):
         logger._run.mark_forked()
-        if logger._board is not None:
-            logger._board.drop()
+        if logger.board is not None:
+            logger.board.drop()
 
 
 os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -69,8 +69,7 @@ class Exchange:
         try:
             yield
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
             raise TrainerError(
                 f"rank {self.rank} waited for the other ranks, and one of them has ended, failed "
-                f"or hangs; the first error of the others says why ({reason})"
+                "or hangs; its own output says why"
             ) from error

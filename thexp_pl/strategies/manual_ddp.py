@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from thexp_pl.errors import TrainerError
 from thexp_pl.saver.sidecar import world_size
+from thexp_pl.strategies.attendance import call_roll
 from thexp_pl.strategies.averaging import Touch, TouchedGradients, average
 from thexp_pl.strategies.exchange import Exchange
 from thexp_pl.strategies.lockstep import Deed, Lockstep
@@ -93,6 +94,11 @@ class ManualDDPStrategy(DDPStrategy):
         return module
 
     # -- a batch ---------------------------------------------------------------------------------
+
+    def setup_environment(self) -> None:
+        """Connect the ranks, or see that all are there still."""
+        super().setup_environment()
+        call_roll(self._timeout)
 
     def configure_ddp(self) -> None:
         """Make the parameters and buffers of all ranks those of rank 0."""
@@ -227,6 +233,8 @@ class ManualDDPStrategy(DDPStrategy):
             return dict(tensors)
         if self._trained is not None:
             self._trained.check()
+        else:
+            call_roll(self._timeout)
         return share(tensors, self._exchange, self.root_device)
 
     # -- the end ---------------------------------------------------------------------------------

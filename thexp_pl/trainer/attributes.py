@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
+import pytorch_lightning as pl
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from thexp_pl.data import DataBundler
-from thexp_pl.data.standing import keeps_state
 from thexp_pl.errors import CheckpointError, TrainerError
+from thexp_pl.trainer.containers import (
+    CONTAINER,
+    can_be_stored,
+    check_container,
+    is_container,
+    leaves,
+    restore_container,
+    store_container,
+)
+from thexp_pl.trainer.storing import ARRAY, has_state, is_data, restored, storable
 
-__all__ = ["Attributes", "find_attributes", "load_others", "save_others"]
+__all__ = ["Attributes", "Modules", "find_attributes", "left_out", "load_others", "save_others"]
 
-# marks a numpy array, kept as a tensor: a weights-only load would refuse the array itself
-_ARRAY = "__ndarray__"
-_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_NO_HOLDERS = (type, FunctionType, MethodType, ModuleType, pl.Trainer, pl.Callback)
+_OBJECT = "an object with a state_dict"
+_DATA = (Dataset, Sampler, DataLoader, DataBundler)
+
+
+class Modules(nn.Module):
+    """The modules of a list or dict, under the names of their places."""
 
 
 @dataclass
@@ -28,14 +44,42 @@ class Attributes:
     """The attributes of a facade Trainer that a checkpoint must hold, by name.
 
     Args:
-        modules: The modules; their weights are the module's `state_dict`.
-        optimizers: The optimizers, each once.
-        others: Schedulers and other objects with a `state_dict`, tensors, arrays and numbers.
+        modules: The modules, also those in lists and dicts (``nets.0``), each of the latter once;
+            their weights are the module's `state_dict`.
+        optimizers: The optimizers, in lists and dicts too, each once.
+        others: Schedulers and other objects with a `state_dict`, tensors, arrays and numbers, and
+            the lists, tuples, sets and dicts of such.
     """
 
     modules: dict[str, nn.Module] = field(default_factory=dict)
     optimizers: dict[str, Optimizer] = field(default_factory=dict)
     others: dict[str, Any] = field(default_factory=dict)
+
+    def tree(self) -> dict[str, nn.Module]:
+        """Give the modules by attribute, those of a list or dict as one `Modules`."""
+        root = Modules()
+        for name, module in self.modules.items():
+            *path, last = name.split(".")
+            place: nn.Module = root
+            for part in path:
+                place = place._modules.setdefault(part, Modules()) or place
+            place._modules[last] = module
+        return {name: module for name, module in root._modules.items() if module is not None}
+
+    def tensors_of_modules(self) -> Iterator[torch.Tensor]:
+        """Give the parameters and buffers of all modules."""
+        for module in self.modules.values():
+            yield from chain(module.parameters(), module.buffers())
+
+    def take_up(self, value: nn.Module | Optimizer, name: str) -> None:
+        """Add a module or an optimizer from a list or dict, unless it is held already."""
+        if isinstance(value, Optimizer):
+            if all(value is not other for other in self.optimizers.values()):
+                self.optimizers[name] = value
+        elif all(value is not one for held in self.modules.values() for one in held.modules()):
+            if name in self.modules:
+                raise TrainerError(f"two modules are called self.{name}; call their keys otherwise")
+            self.modules[name] = value
 
     def check_optimizers(self) -> None:
         """Raise unless every optimized parameter belongs to a found module or tensor.
@@ -52,8 +96,7 @@ class Attributes:
                         raise TrainerError(
                             f"the optimizer '{name}' holds a parameter of shape "
                             f"{tuple(parameter.shape)} that no attribute of the trainer holds, so "
-                            "it would be neither moved nor saved; assign its module to self "
-                            "(torch.nn.ModuleList for a list of modules)"
+                            "it would be neither moved nor saved; assign its module to self"
                         )
 
 
@@ -62,65 +105,89 @@ def find_attributes(attributes: Mapping[str, Any]) -> Attributes:
 
     Args:
         attributes: Names and values, as `vars` gives them; names with a leading '_' are private.
+
+    Raises:
+        TrainerError: If two modules come to have the same name.
     """
     found = Attributes()
+    containers = {}
     for name, value in attributes.items():
         if name.startswith("_") or isinstance(value, (DataLoader, DataBundler)):
             continue  # the position in the data is not an attribute's state
         if isinstance(value, nn.Module):
             found.modules[name] = value
         elif isinstance(value, Optimizer):
-            if all(value is not other for other in found.optimizers.values()):
-                found.optimizers[name] = value
-        elif _has_state(value) or _is_data(value):
+            found.take_up(value, name)
+        elif is_container(value):
+            containers[name] = value
+        elif has_state(value) or is_data(value):
+            found.others[name] = value
+    for name, value in containers.items():
+        for place, held in leaves(value, name):
+            if isinstance(held, (nn.Module, Optimizer)):
+                found.take_up(held, place)
+        if can_be_stored(value):
             found.others[name] = value
     return found
 
 
-def _is_data(value: Any) -> bool:
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.dtype.kind in "biufc"  # numbers: what torch can hold
-    return isinstance(value, (torch.Tensor, int, float, complex))
+def left_out(attributes: Mapping[str, Any], found: Attributes) -> list[str]:
+    """Name the attributes that hold tensors or modules which are in no checkpoint.
+
+    Args:
+        attributes: Names and values, as `vars` gives them.
+        found: What `find_attributes` found among them.
+    """
+    known = {id(tensor) for tensor in found.tensors_of_modules()}
+    known |= {id(one) for module in found.modules.values() for one in module.modules()}
+    known |= {id(one) for name, value in found.others.items() for _, one in leaves(value, name)}
+    names = []
+    for name, value in attributes.items():
+        if not name.startswith("_") and name not in found.others and not _is_seen(value):
+            held = [one for _, leaf in leaves(value, name) for one in _held_by(leaf)]
+            if any(id(one) not in known for one in held):
+                names.append(name)
+    return names
 
 
-def _has_state(value: Any) -> bool:
-    return not isinstance(value, type) and keeps_state(value)
+def _is_seen(value: Any) -> bool:
+    return isinstance(value, (nn.Module, Optimizer)) or is_data(value)
+
+
+def _held_by(value: Any) -> list[Any]:
+    """Give the tensors and modules that an object without a `state_dict` has as attributes."""
+    if isinstance(value, (torch.Tensor, nn.Module)):
+        return [value]
+    is_torch = type(value).__module__.partition(".")[0] == "torch"  # a distribution, for instance
+    if is_torch or isinstance(value, (*_NO_HOLDERS, *_DATA)) or hasattr(value, "__getitem__"):
+        return []
+    if has_state(value):
+        return []
+    held = leaves(getattr(value, "__dict__", {}), "")
+    return [one for _, one in held if isinstance(one, (torch.Tensor, nn.Module))]
 
 
 # -- saving --------------------------------------------------------------------------------------
 
 
-def save_others(others: Mapping[str, Any]) -> dict[str, Any]:
+def save_others(found: Attributes) -> dict[str, Any]:
     """Give the states of what is neither module nor optimizer, fit for a weights-only load.
+
+    Args:
+        found: The attributes of a trainer.
 
     Raises:
         TrainerError: If a state holds what such a load would refuse.
     """
-    return {
-        name: _storable(value.state_dict() if _has_state(value) else value, name)
-        for name, value in others.items()
-    }
+    elsewhere = {id(tensor) for tensor in found.tensors_of_modules()}
+    elsewhere |= {id(one) for one in found.others.values() if isinstance(one, torch.Tensor)}
+    return {name: _state_of(value, name, elsewhere) for name, value in found.others.items()}
 
 
-def _storable(value: Any, name: str) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach()
-    if isinstance(value, np.ndarray) and _is_data(value):
-        return {_ARRAY: torch.from_numpy(value.copy())}
-    if isinstance(value, np.generic) and _is_data(value):
-        return value.item()
-    if type(value) in _PLAIN or isinstance(value, (torch.dtype, torch.device)):
-        return value
-    if isinstance(value, Mapping):
-        return {key: _storable(item, name) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        items = [_storable(item, name) for item in value]
-        return items if isinstance(value, list) else tuple(items)
-    raise TrainerError(
-        f"the state of the attribute '{name}' holds a {type(value).__name__}, which a checkpoint "
-        f"cannot; have its state_dict give tensors, numbers and text, or call it '_{name}' and it "
-        "is left out"
-    )
+def _state_of(value: Any, name: str, elsewhere: Collection[int]) -> Any:
+    if is_container(value):
+        return store_container(value, name, elsewhere)
+    return storable(value.state_dict() if has_state(value) else value, name)
 
 
 # -- loading -------------------------------------------------------------------------------------
@@ -142,17 +209,19 @@ def load_others(
         CheckpointError: If the trainer has no such attribute, or one of another kind, or of
             another shape where it is trained. Nothing is restored then.
     """
+    others = {**_containers(target), **others}
     for name, state in states.items():
-        if (
-            name in others
-            or name not in later
-            or (isinstance(state, Mapping) and _ARRAY not in state)
-        ):
+        is_object = _kind(state, isinstance(state, Mapping)) == _OBJECT
+        if name in others or name not in later or is_object:
             _check(name, others, state, type(target).__name__)
+        elif _is_of_container(state):
+            check_container(state, None, name)
     for name, state in states.items():
         value: Any = others.get(name)
-        if _has_state(value):
-            value.load_state_dict(_restored(state))
+        if _is_of_container(state):
+            setattr(target, name, restore_container(state, value, target.device))
+        elif has_state(value):
+            value.load_state_dict(restored(state))
         elif isinstance(value, torch.Tensor) and value.shape == state.shape:
             with torch.no_grad():
                 value.copy_(state)
@@ -161,7 +230,16 @@ def load_others(
         elif isinstance(value, np.generic):
             setattr(target, name, type(value)(state))
         else:
-            setattr(target, name, _restored(state))
+            setattr(target, name, restored(state))
+
+
+def _containers(target: Any) -> dict[str, Any]:
+    """Give also those that hold what no checkpoint can: one may have been saved before."""
+    return {name: value for name, value in vars(target).items() if is_container(value)}
+
+
+def _is_of_container(state: Any) -> bool:
+    return isinstance(state, Mapping) and CONTAINER in state
 
 
 def _check(name: str, others: Mapping[str, Any], state: Any, trainer: str) -> None:
@@ -171,7 +249,9 @@ def _check(name: str, others: Mapping[str, Any], state: Any, trainer: str) -> No
             "have; it was saved by other code"
         )
     value = others[name]
-    here, there = _kind(value, _has_state(value)), _kind(state, isinstance(state, Mapping))
+    if _is_of_container(state) and is_container(value):
+        check_container(state, value, name)
+    here, there = _kind(value, has_state(value)), _kind(state, isinstance(state, Mapping))
     if here != there:
         raise CheckpointError(
             f"the attribute '{name}' is {here} in {trainer} and {there} in the checkpoint; it was "
@@ -184,19 +264,11 @@ def _check(name: str, others: Mapping[str, Any], state: Any, trainer: str) -> No
         )
 
 
-def _kind(value: Any, has_state: bool) -> str:
+def _kind(value: Any, has_own_state: bool) -> str:
     if isinstance(value, torch.Tensor):
         return "a tensor"
-    if isinstance(value, np.ndarray) or (isinstance(value, Mapping) and _ARRAY in value):
+    if isinstance(value, np.ndarray) or (isinstance(value, Mapping) and ARRAY in value):
         return "an array"
-    return "an object with a state_dict" if has_state else "a number"
-
-
-def _restored(state: Any) -> Any:
-    if isinstance(state, Mapping):
-        if _ARRAY in state:
-            return state[_ARRAY].numpy().copy()
-        return {key: _restored(item) for key, item in state.items()}
-    if isinstance(state, (list, tuple)):
-        return type(state)(_restored(item) for item in state)
-    return state
+    if is_container(value) and (not has_own_state or CONTAINER in value):
+        return "a list or a dict"
+    return _OBJECT if has_own_state else "a number"

@@ -15,6 +15,7 @@ from thexp_pl.errors import CheckpointError, ParamsError
 from thexp_pl.params.plain import to_plain
 from thexp_pl.saver import Saver
 from thexp_pl.saver.names import kind_of, sidecar_path
+from thexp_pl.trainer.attributes import Modules
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -28,6 +29,7 @@ __all__ = [
     "PARAMS_KEY",
     "check_optimizers",
     "check_weights",
+    "completed",
     "plain",
     "read_checkpoint",
     "restore_progress",
@@ -97,6 +99,19 @@ def check_weights(module: nn.Module, weights: Mapping[str, Any], misfit: str) ->
             raise CheckpointError(
                 f"{misfit}: '{name}' has the shape {tuple(there.shape)}, not {tuple(here.shape)}"
             )
+
+
+def completed(module: nn.Module, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the weights of modules in lists and dicts, where a checkpoint knew nothing of the list.
+
+    Args:
+        module: The module that has the trainer's.
+        weights: Its `state_dict`, as saved.
+    """
+    lists = [f"{name}." for name, one in module.named_children() if isinstance(one, Modules)]
+    unknown = tuple(one for one in lists if not any(name.startswith(one) for name in weights))
+    present = module.state_dict().items() if unknown else ()
+    return {**weights, **{name: value for name, value in present if name.startswith(unknown)}}
 
 
 def check_optimizers(

@@ -23,9 +23,11 @@ from thexp_pl.errors import CheckpointError, TrainerError
 from thexp_pl.loggers.lineage import run_of_checkpoint
 from thexp_pl.saver import checkpoint_path
 from thexp_pl.saver.choosing import BEST, LAST, NotFoundError
+from thexp_pl.strategies.attendance import call_roll
 from thexp_pl.trainer.checkpoint_state import (
     check_optimizers,
     check_weights,
+    completed,
     read_checkpoint,
     restore_progress,
 )
@@ -115,6 +117,7 @@ class TrainerCheckpoints(TrainerCallbacks):
 
     def _path(self, find: Callable[[Which, bool], Path], which: Which, byindex: bool) -> Path:
         """Find a file; all ranks take rank 0's, which alone knows what is still being written."""
+        call_roll()
         return on_rank_zero(lambda: self._found(find, which, byindex))
 
     def _found(self, find: Callable[[Which, bool], Path], which: Which, byindex: bool) -> Path:
@@ -152,9 +155,13 @@ class TrainerCheckpoints(TrainerCallbacks):
         wanted = {"loops", "optimizer_states"} if goes_on else set()
         if not isinstance(weights, dict) or not wanted <= state.keys():
             kind = "a checkpoint" if goes_on else "a model"
-            raise CheckpointError(f"{path} is not {kind} of a Trainer")
+            raise CheckpointError(
+                f"{path} is not {kind} of a Trainer; states of your own, and thexp's old files, "
+                "are read by saver.load_checkpoint(path) and load_state_dict (docs/from-thexp.md)"
+            )
         misfit = f"{path} does not fit {type(self).__name__}"
         found = self.module.adopt()
+        weights = state["state_dict"] = completed(self.module, weights)
         check_weights(self.module, weights, misfit)
         if goes_on:
             check_optimizers(found.optimizers, state, misfit)

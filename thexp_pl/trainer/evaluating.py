@@ -9,8 +9,10 @@ from typing import Any
 from thexp_pl.callbacks.progress import last_epoch, last_step
 from thexp_pl.errors import TrainerError
 from thexp_pl.meter import Meter
+from thexp_pl.rnd import isolate
 from thexp_pl.trainer.checkpoints import TrainerCheckpoints
 from thexp_pl.trainer.evaluation import AsGiven, evaluate
+from thexp_pl.trainer.launchers import in_this_process
 from thexp_pl.trainer.loaders import whole
 from thexp_pl.trainer.quiet import quiet_lightning
 from thexp_pl.trainer.results import numbers
@@ -71,8 +73,15 @@ class TrainerEvaluation(TrainerCheckpoints):
         if stage not in self._loaders:
             self._say_once(f"{stage} is skipped: no '{stage}' loader was registered")
             return None
+        option = "limit_val_batches" if stage == "eval" else "limit_test_batches"
+        if vars(self.lightning_trainer)[option] == 0:
+            self._say_once(f"{stage} is skipped: {option}=0")
+            return None
         meter = evaluate(self, stage)
-        self.logger.info(meter, prefix=stage)
+        if len(meter):
+            self.logger.info(meter, prefix=stage)
+        else:
+            self._say_once(f"{stage} gave no values")
         return meter
 
     def _evaluate_and_record(self, stage: str) -> Meter | None:
@@ -91,10 +100,12 @@ class TrainerEvaluation(TrainerCheckpoints):
         """Give `predict` for every batch of the `predict` loader, or else of the `test` loader.
 
         With several devices each process predicts the whole, unless the loader has a
-        DistributedSampler, or other means of its own to give shares.
+        DistributedSampler, or other means of its own to give shares; with ``ddp_spawn`` and
+        ``ddp_fork`` this process predicts alone. What it draws is not missing from the training.
         """
         lightning, module = self.lightning_trainer, self.module
         given = self._loader("predict" if "predict" in self._loaders else "test")
-        loader = AsGiven(whole(given, lightning.world_size))
-        with quiet_lightning():
-            return list(lightning.predict(module, dataloaders=loader) or [])
+        with in_this_process(lightning), isolate(), quiet_lightning():
+            loader = AsGiven(whole(given, lightning.world_size))
+            found = lightning.predict(module, dataloaders=loader, return_predictions=True)
+        return list(found or [])

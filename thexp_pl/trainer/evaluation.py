@@ -95,6 +95,7 @@ def evaluate(trainer: TrainerEvaluation, stage: str) -> Meter:
     module, lightning = trainer.module, trainer.lightning_trainer
     module.adopt()
     module.to(lightning.strategy.root_device)
+    lightning.precision_plugin.convert_module(module)  # what is new since the run began
     rank, world = rank_and_world()
     loaders = trainer._loaders
     loader, is_shared = to_evaluate(loaders[stage], loaders.get("train"), rank, world)

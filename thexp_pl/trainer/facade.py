@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning.callbacks import ProgressBar
 
 from thexp_pl.callbacks import EvalCallback, LoggerCallback, SaverCallback
-from thexp_pl.callbacks.progress import completed_epochs
+from thexp_pl.callbacks.progress import completed_batches, completed_epochs
 from thexp_pl.errors import TrainerError
 from thexp_pl.meter import Meter
 from thexp_pl.params import BaseParams, Params
@@ -22,6 +22,7 @@ from thexp_pl.trainer.mixins import check_order, params_class_of
 from thexp_pl.trainer.options import check_options, listed, with_own_callbacks
 from thexp_pl.trainer.quiet import quiet_lightning
 from thexp_pl.trainer.run import Run, start_run
+from thexp_pl.trainer.shortfall import why_short
 from thexp_pl.trainer.world import connect, failing_together
 
 __all__ = ["Trainer"]
@@ -33,7 +34,8 @@ class Trainer(TrainerClipping):
     Subclass it and write `initial_trainer` and `train_batch`; the latter calls
     ``loss.backward()``, ``optim.step()`` and ``optim.zero_grad()`` itself. Every attribute that is
     a module, an optimizer, a tensor, an array, a number or has a `state_dict` is moved to the
-    device and stored in checkpoints; names with a leading underscore are left alone.
+    device and stored in checkpoints, and so are lists and dicts of such, though only modules are
+    moved in these; names with a leading underscore are left alone.
 
     Args:
         params: The parameters; if None those of the class that `initial_trainer` names
@@ -150,6 +152,8 @@ class Trainer(TrainerClipping):
         run.module = self._make_module(run)
         with quiet_lightning():
             run.lightning = self._lightning_trainer(run, devices)
+        # as Lightning when a fit begins; what is loaded or evaluated before is of its type then
+        run.lightning.precision_plugin.convert_module(run.module)
         use_own_launcher(run.lightning)
 
     @classmethod
@@ -198,4 +202,7 @@ class Trainer(TrainerClipping):
         done = completed_epochs(lightning)
         if -1 != epochs <= done and not lightning.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
             self.logger.info(f"nothing is left to train: {done} of {epochs} epochs are done")
+        before = completed_batches(lightning)
         self._fit(epochs)
+        if completed_batches(lightning) == before and not -1 != epochs <= done:
+            self.logger.info(f"no batch was trained: {why_short(lightning)}")

@@ -17,8 +17,9 @@ from thexp_pl.record.runs import read_run
 
 __all__ = ["death_in_words", "told_failures"]
 
+_ENDS = ("failed", "killed", "interrupted")
 _WAIT_SECONDS = 2.0  # for another rank to write down how it ended
-_CONNECTIONS = re.compile(r"[/\\]torch[/\\]distributed[/\\]")
+_CONNECTIONS = re.compile(r"[/\\](torch[/\\]distributed|strategies[/\\]attendance)\b")
 
 
 def death_in_words(code: int) -> str:
@@ -73,15 +74,22 @@ def _reason(trainer: Any) -> str | None:
             records = [{"rank": 0, "status": run.status, "cause": run.cause}, *run.ranks]
             for record in records:
                 rank, status = record["rank"], record["status"]
-                if rank != trainer.global_rank and status in ("failed", "killed", "interrupted"):
-                    return f"rank {rank} {_cause(status, record['cause'] or {})}"
+                cause = record["cause"] or {}
+                if rank != trainer.global_rank and (status in _ENDS or _has_left(cause)):
+                    return f"rank {rank} {_cause(status, cause)}"
         time.sleep(0.05)
     return None
+
+
+def _has_left(cause: Mapping[str, Any]) -> bool:
+    return cause.get("type") == "SystemExit"
 
 
 def _cause(status: str, cause: Mapping[str, Any]) -> str:
     if "signal" in cause:
         return f"was killed by {cause['signal']}"
+    if _has_left(cause):
+        return f"has left the training: SystemExit: {cause.get('message', '')}"
     if "type" in cause:
         return f"{status}: {cause['type']}: {cause.get('message', '')}"
     return f"was {status}: {cause.get('message', 'no cause is known')}"

@@ -16,10 +16,14 @@ from thexp_pl.errors import TrainerError, UsageError
 from thexp_pl.meter import Meter
 from thexp_pl.params import Params
 from thexp_pl.trainer.checkpoint_state import restore_progress, settle_progress
+from thexp_pl.trainer.empty_hooks import passed_over
 from thexp_pl.trainer.evaluating import TrainerEvaluation
+from thexp_pl.trainer.module import TrainBatchModule
 from thexp_pl.trainer.pausing import pausing_after
 from thexp_pl.trainer.quiet import quiet_lightning
+from thexp_pl.trainer.raw_steps import fresh_casts
 from thexp_pl.trainer.results import as_meter
+from thexp_pl.trainer.shortfall import begins_again, why_short
 from thexp_pl.trainer.world import check_restart
 
 __all__ = ["TrainerFlow"]
@@ -40,6 +44,7 @@ class TrainerFlow(TrainerEvaluation):
         super().__init__(params, options)
         self._toggles = {"train_toggle": False, "train_epoch_toggle": False}
         self._modes: list[tuple[torch.nn.Module, bool]] = []  # before change_mode(False)
+        self._failed_epoch: str | None = None  # to be said when an epoch that failed begins again
 
     @property
     def train_toggle(self) -> bool:
@@ -68,7 +73,8 @@ class TrainerFlow(TrainerEvaluation):
         `train_step` goes on as if nothing had come between, with the same random draws. An epoch
         that comes to its end is ended as in `train`; the end of the training, with what is
         evaluated and saved then, is `train`'s, or that of a step which comes to the end of
-        ``params.epoch``.
+        ``params.epoch``. Where `max_steps`, `max_time`, a toggle or a callback ends the training
+        before, fewer batches are trained, and a line says so.
 
         Args:
             steps: How many batches.
@@ -90,12 +96,16 @@ class TrainerFlow(TrainerEvaluation):
         epochs = self._epochs()
         enough = epochs if epochs == -1 else max(epochs, completed_epochs(lightning) + 1)
         paused: list[dict[str, Any]] = []
-        until = completed_batches(lightning) + steps
+        before = completed_batches(lightning)
+        until = before + steps
         self._fit(enough, pausing_after(lightning, until, lambda: paused.append(self._place())))
         if paused:
             run.loaded = paused[0]
             restore_progress(lightning, paused[0])
             self._show_progress()
+        trained = completed_batches(lightning) - before
+        if trained < steps:
+            self.logger.info(f"train_step({steps}) trained {trained}: {why_short(lightning)}")
 
     def feed_batchdata(self, batch: Any = None) -> Any:
         """Give a batch on the device; training's place in the data stays where it is.
@@ -138,7 +148,7 @@ class TrainerFlow(TrainerEvaluation):
         lightning.precision_plugin.convert_module(self.module)
         self._modes_of_training()
         params, batch = self.params, self.feed_batchdata(batch)
-        with run.batch(), lightning.precision_plugin.forward_context():
+        with run.batch(), lightning.precision_plugin.forward_context(), fresh_casts():
             given = params.eidx, params.idx, params.global_step, batch, params, self.device
             meter = as_meter(self.train_batch(*given), "train_batch")  # type: ignore[attr-defined]
         run.save_waiting()
@@ -149,7 +159,8 @@ class TrainerFlow(TrainerEvaluation):
     def to(self, device: str | torch.device) -> None:
         """Move the modules, tensors and optimizers' states, to work with them by hand.
 
-        To train, evaluate or predict, they go back to the device of the run, ``params.device``.
+        To train, evaluate or predict, they go back to the device of the run, ``params.device``. In
+        `initial_trainer` it moves what has been made so far.
 
         Args:
             device: The device.
@@ -158,7 +169,8 @@ class TrainerFlow(TrainerEvaluation):
             TrainerError: A training runs.
             UsageError: There is no such device, or none that holds values.
         """
-        self._outside("to")
+        if not self._is_being_made:
+            self._outside("to")
         try:
             found = torch.empty(0, device=device).device
         except (RuntimeError, AssertionError, TypeError) as error:
@@ -177,18 +189,25 @@ class TrainerFlow(TrainerEvaluation):
         Args:
             train: Which.
         """
-        self.module.adopt()
+        module = self._present_module()
+        module.adopt()
         if train:
             self._modes = []
         elif not self._modes:
-            self._modes = [(one, one.training) for one in self.module.modules()]
-        self.module.train(train)
+            self._modes = [(one, one.training) for one in module.modules()]
+        module.train(train)
 
     def _put_on(self, device: torch.device) -> None:
-        found = self.module.adopt()
-        self.module.to(device)
+        module = self._present_module()
+        found = module.adopt()
+        module.to(device)
         for optimizer in found.optimizers.values():
             _optimizer_to_device(optimizer, device)
+
+    def _present_module(self) -> TrainBatchModule:
+        """Give the module; within `initial_trainer` one of what has been made so far."""
+        facade: Any = self
+        return TrainBatchModule(facade) if self._is_being_made else self.module
 
     def _modes_of_training(self) -> None:
         while self._modes:
@@ -207,15 +226,24 @@ class TrainerFlow(TrainerEvaluation):
         if self.experiment.is_open:  # else the first value that is logged is one warning
             self.experiment.params = self.params.settings()
         self._modes_of_training()
+        if self._failed_epoch:
+            self.logger.warn(self._failed_epoch)
+            self._failed_epoch = None
         try:
-            with quiet_lightning(), within or nullcontext():
+            empty = passed_over(lightning.callbacks)  # type: ignore[attr-defined]  # as above
+            with quiet_lightning(), empty, within or nullcontext():
                 lightning.fit(module, train_dataloaders=loader)
         except BaseException:
+            self._failed_epoch = begins_again(lightning)
             settle_progress(lightning)
             raise
         finally:
             module.release_optimizers()
         self._show_progress()
+
+    def _go_on_from(self, state: dict[str, Any]) -> None:
+        super()._go_on_from(state)
+        self._failed_epoch = None
 
     def _place(self) -> dict[str, Any]:
         """Give what the next fit goes on from; called in a fit, on all ranks."""

@@ -15,6 +15,7 @@ from thexp_pl.callbacks.refusals import refuse_twin
 from thexp_pl.errors import TrainerError
 from thexp_pl.params import Params
 from thexp_pl.trainer.calls import Calls
+from thexp_pl.trainer.lightning_callbacks import HOW, refuse_class
 from thexp_pl.trainer.options import arranged
 from thexp_pl.trainer.parts import TrainerParts
 
@@ -53,13 +54,11 @@ class TrainerCallbacks(TrainerParts):
         """
         if isinstance(callback, BaseCallback):
             return self._hook(callback)
+        refuse_class(callback)
         name = type(callback).__name__
         refuse_twin(callback)
         if not isinstance(callback, pl.Callback):
-            raise TrainerError(
-                f"a {name} is no callback; subclass pytorch_lightning.Callback, or "
-                "thexp_pl.callbacks.TrainCallback"
-            )
+            raise TrainerError(f"a {name} is no callback; {HOW}")
         self._check_between(name)
         self._callbacks = [*_without(self._callbacks, type(callback)), callback]
         if self._run is not None and self._run.lightning is not None:

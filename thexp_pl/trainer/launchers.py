@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from subprocess import Popen
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.strategies.launchers import (
     _MultiProcessingLauncher,
     _SubprocessScriptLauncher,
@@ -29,7 +31,7 @@ from thexp_pl.trainer.failures import death_in_words, told_failures
 from thexp_pl.trainer.inherited import telling
 from thexp_pl.trainer.quiet import quiet_lightning
 
-__all__ = ["CopyLauncher", "ScriptLauncher", "use_own_launcher"]
+__all__ = ["CopyLauncher", "ScriptLauncher", "in_this_process", "use_own_launcher"]
 
 _LOOK_SECONDS = 0.1
 
@@ -48,6 +50,31 @@ def use_own_launcher(trainer: pl.Trainer) -> None:
         )
     elif isinstance(launcher, _MultiProcessingLauncher):
         strategy._launcher = CopyLauncher(strategy, launcher._start_method)
+
+
+@contextmanager
+def in_this_process(trainer: pl.Trainer) -> Iterator[None]:
+    """Have a trainer whose copies train do something itself, on the first of its devices.
+
+    What its copies predict would not come back.
+
+    Args:
+        trainer: The Lightning Trainer of a facade Trainer.
+    """
+    connector, strategy = trainer._accelerator_connector, trainer.strategy
+    if not isinstance(strategy.launcher, CopyLauncher):
+        yield
+        return
+    connector.strategy = SingleDeviceStrategy(
+        strategy.root_device,
+        accelerator=strategy.accelerator,
+        checkpoint_io=strategy.checkpoint_io,
+        precision_plugin=strategy.precision_plugin,
+    )
+    try:
+        yield
+    finally:
+        connector.strategy = strategy
 
 
 class ScriptLauncher(_SubprocessScriptLauncher):

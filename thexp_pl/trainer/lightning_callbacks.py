@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytorch_lightning import callbacks as lightning
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from thexp_pl.callbacks.base import BaseCallback
 from thexp_pl.errors import TrainerError
 
 if TYPE_CHECKING:
     from thexp_pl.trainer.attributes import Attributes
 
-__all__ = ["refuse_averaging", "refuse_callbacks", "tell_of_uncalled_hooks"]
+__all__ = [
+    "HOW",
+    "refuse_averaging",
+    "refuse_callbacks",
+    "refuse_class",
+    "tell_of_uncalled_hooks",
+]
+
+HOW = "subclass pytorch_lightning.Callback, or thexp_pl.callbacks.TrainCallback"
 
 
 def _has_time_interval(callback: Any) -> bool:
@@ -47,6 +56,12 @@ _REFUSED: dict[str, tuple[Callable[[Any], bool], str, str]] = {
         "the facade would evaluate the current weights, not the averaged ones; keep "
         "torch.optim.swa_utils.AveragedModel(model) as an attribute and evaluate that",
     ),
+    "SpikeDetection": (
+        lambda _: True,
+        "",
+        "it reads the loss that a training step returns, and train_batch returns a Meter; compare "
+        "the loss in train_batch, which can leave the step out, or raise",
+    ),
     "ModelCheckpoint": (
         _has_time_interval,
         "(train_time_interval=...)",
@@ -56,8 +71,8 @@ _REFUSED: dict[str, tuple[Callable[[Any], bool], str, str]] = {
 }
 
 
-def refuse_callbacks(callbacks: Iterable[Any]) -> None:
-    """Refuse callbacks of Lightning's that would have no effect, or the wrong one.
+def refuse_callbacks(callbacks: Sequence[Any]) -> None:
+    """Refuse what is no callback of Lightning's, and those that would have a wrong effect, or none.
 
     Args:
         callbacks: The callbacks of a facade Trainer.
@@ -65,6 +80,13 @@ def refuse_callbacks(callbacks: Iterable[Any]) -> None:
     Raises:
         TrainerError: For the first of them.
     """
+    for callback in callbacks:
+        refuse_class(callback)
+        if not isinstance(callback, lightning.Callback):
+            name = type(callback).__name__
+            is_ours = isinstance(callback, BaseCallback)
+            instead = f"call {name}(...).hook(self) in initial_callback" if is_ours else HOW
+            raise TrainerError(f"callbacks: a {name} is no callback of Lightning's; {instead}")
     for name, (applies, how, reason) in _REFUSED.items():
         kind = getattr(lightning, name, None)  # an older Lightning has not all of them
         for callback in callbacks:
@@ -72,6 +94,20 @@ def refuse_callbacks(callbacks: Iterable[Any]) -> None:
                 raise TrainerError(
                     f"{type(callback).__name__}{how} is not for the facade Trainer: {reason}"
                 )
+
+
+def refuse_class(callback: Any) -> None:
+    """Refuse a class where a callback is meant.
+
+    Args:
+        callback: What was given.
+
+    Raises:
+        TrainerError: It is a class.
+    """
+    if isinstance(callback, type):
+        name = callback.__name__
+        raise TrainerError(f"callbacks: {name} is a class; give {name}(...)")
 
 
 def refuse_averaging(callbacks: Iterable[Any], module: nn.Module, found: Attributes) -> None:

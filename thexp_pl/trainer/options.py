@@ -15,6 +15,7 @@ from thexp_pl.errors import TrainerError, near_miss
 from thexp_pl.loggers import RunLogger
 from thexp_pl.strategies import ManualDDPStrategy
 from thexp_pl.trainer.lightning_callbacks import refuse_callbacks, tell_of_uncalled_hooks
+from thexp_pl.trainer.option_values import check_values
 
 __all__ = ["arranged", "check_options", "listed", "refuse_strategy", "with_own_callbacks"]
 
@@ -83,7 +84,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     Raises:
         TrainerError: For an unknown one; for what `train_batch` does by hand, or what would have
             no effect; for strategies and callbacks under which a user-written backward would go
-            wrong; for a RunLogger or none.
+            wrong; for a RunLogger or none; for a value that Lightning would refuse.
         UsageError: For an object of the package ``lightning``.
     """
     known = inspect.signature(pl.Trainer.__init__).parameters
@@ -102,6 +103,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     _refuse_loggers(options.get("logger"))
     refuse_callbacks(listed(options.get("callbacks")))
     refuse_strategy(options.get("strategy"), options.get("devices"), options.get("num_nodes"))
+    check_values(options)
 
 
 def _refuse_loggers(loggers: Any) -> None:

@@ -101,6 +101,11 @@ class TrainerParts:
             raise TrainerError("the Lightning Trainer exists after initial_trainer, not within it")
         return lightning
 
+    @property
+    def _is_being_made(self) -> bool:
+        """Whether `initial_trainer` runs."""
+        return self._run is not None and self._run.module is None
+
     def _started(self) -> Run:
         if self._run is None:
             raise TrainerError("the run has not begun; call initial_exp('./experiment') first")
@@ -111,6 +116,17 @@ class TrainerParts:
         if line not in said:
             said.add(line)
             self.logger.info(line)
+
+    def _warn_of(self, left_out: Iterable[str]) -> None:
+        """Say once of each attribute that no checkpoint will have it."""
+        for name in left_out:
+            line = (
+                f"self.{name} holds tensors or modules and is in no checkpoint: give its class "
+                f"state_dict and load_state_dict, or call it '_{name}' to leave it out"
+            )
+            if line not in self._started().said:
+                self._started().said.add(line)
+                self.logger.warn(line)
 
     # -- data ------------------------------------------------------------------------------------
 

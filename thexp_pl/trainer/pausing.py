@@ -37,7 +37,9 @@ def pausing_after(trainer: pl.Trainer, batches: int, keep: Callable[[], None]) -
     def pause_if_due(is_ending: bool) -> None:
         if completed_batches(trainer) >= batches and not is_ending:
             keep()
-            _let_go(trainer)
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set elsewhere
+                if isinstance(callback, SaverCallback):
+                    callback.pause()
             raise _TunerExitException
 
     def on_batch_end(fetcher: Any) -> None:
@@ -56,12 +58,3 @@ def pausing_after(trainer: pl.Trainer, batches: int, keep: Callable[[], None]) -
         yield
     finally:
         del fit.epoch_loop.on_advance_end, fit.on_advance_end
-
-
-def _let_go(trainer: pl.Trainer) -> None:
-    """Have signals mean again what they mean outside a fit; one that waits is answered."""
-    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set elsewhere
-    for callback in callbacks:
-        if isinstance(callback, SaverCallback) and callback._fit is not None:
-            fit, callback._fit = callback._fit, None
-            fit.end()

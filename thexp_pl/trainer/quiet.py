@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quiet_lightning"]
+__all__ = ["SPEAKERS", "quiet_lightning"]
 
 # what says nothing about this run: the hardware it did not ask for, tips, how a loop is written,
 # that the processes it asked for have found one another
@@ -17,7 +17,7 @@ _ANNOUNCEMENTS = re.compile(
     r"`Trainer\.fit` stopped: `max_epochs|Initializing distributed: |-+\ndistributed_backend=|"
     r"SLURM auto-requeueing enabled|Bypassing SIGTERM)"
 )
-_SPEAKERS = (
+SPEAKERS = (
     "pytorch_lightning.utilities.rank_zero",
     "lightning_fabric.utilities.rank_zero",
     "lightning_fabric.utilities.seed",
@@ -29,6 +29,10 @@ _WARNINGS = (
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own use of torch
     r".*does not have many workers",
     r".*No seed found, seed set to",
+    r"Using ModelCheckpoint with manual optimization",  # what it saves is what was trained
+    # said of a callback that saves on an exception, where nothing has been trained or saved yet
+    r"`\.fit\(ckpt_path=None\)` was called without a model",
+    r"\.fit\(ckpt_path=\"last\"\) is set, but there is no last checkpoint",
 )
 
 
@@ -41,7 +45,7 @@ class _Filter(logging.Filter):
 def quiet_lightning() -> Iterator[None]:
     """Hide Lightning's announcements for a while; its warnings about the run still show."""
     announcements = _Filter()
-    loggers = [logging.getLogger(name) for name in _SPEAKERS]
+    loggers = [logging.getLogger(name) for name in SPEAKERS]
     for logger in loggers:
         logger.addFilter(announcements)
     with warnings.catch_warnings():

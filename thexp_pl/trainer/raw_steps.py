@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from thexp_pl.trainer.joining import joined
 from thexp_pl.trainer.scaling import Scaling, scaling_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pytorch_lightning.core.optimizer import LightningOptimizer
     from torch.optim import Optimizer
 
-__all__ = ["RawSteps"]
+__all__ = ["RawSteps", "fresh_casts"]
 
 
 class _Thread(threading.local):
@@ -101,7 +102,7 @@ class RawSteps:
         torch.Tensor.backward = self._for_tensor(of_tensor)  # type: ignore[method-assign]
         torch.autograd.backward = self._for_tensors(of_tensors)
         try:
-            with scaled:
+            with fresh_casts(), scaled:
                 yield
         finally:
             torch.Tensor.backward = of_tensor  # type: ignore[method-assign]
@@ -160,7 +161,9 @@ class RawSteps:
         create_graph: bool,
         inputs: Any,
     ) -> None:
-        scaled = self._scaling.backward(create_graph, inputs) if self._scaling else nullcontext()
+        scaled: AbstractContextManager[None] = nullcontext()
+        if self._scaling is not None:
+            scaled = self._scaling.backward(tensor, create_graph, inputs)
         with self._left_alone(), scaled:
             self._module.manual_backward(tensor, gradient, retain_graph, create_graph, inputs)
 
@@ -171,6 +174,24 @@ class RawSteps:
             yield
         finally:
             _thread.steps = before
+
+
+@contextmanager
+def fresh_casts() -> Iterator[None]:
+    """Have autocast cast the weights that there are, not those of before a step.
+
+    Where it remembers what it has cast, as in Lightning before 2.5.5, it does so until its
+    outermost region ends; and that is around the whole `train_batch`, with its steps.
+    """
+    before = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    # a region that the user has made before remembers again, within Lightning's
+    hook = register_optimizer_step_post_hook(lambda *_: torch.clear_autocast_cache())
+    try:
+        yield
+    finally:
+        hook.remove()
+        torch.set_autocast_cache_enabled(before)
 
 
 def _patch(optimizer: Optimizer, lightnings: Callable[..., Any]) -> Callable[[], None]:

@@ -27,7 +27,9 @@ from thexp_pl.trainer.checkpoint_state import (
     LATER_KEY,
     PARAMS_KEY,
     check_weights,
+    completed,
 )
+from thexp_pl.trainer.containers import leaves
 from thexp_pl.trainer.devices import device_options
 from thexp_pl.trainer.flow import TrainerFlow
 from thexp_pl.trainer.module import TrainBatchModule
@@ -116,6 +118,12 @@ class TrainerRestoring(TrainerFlow):
             return self._restored.module
         return super().module
 
+    @property
+    def _is_being_made(self) -> bool:
+        """Whether `initial_trainer` runs."""
+        is_restoring = self._run is None and self._console is not None and self._restored is None
+        return is_restoring or (super()._is_being_made and self._restored is None)
+
     def _restore_from(self, path: Path, state: Mapping[str, Any]) -> None:
         facade: Any = self
         device_options(self.params, {"devices": 1})  # refuses a device that is not there
@@ -123,14 +131,15 @@ class TrainerRestoring(TrainerFlow):
         facade.initial_trainer(self.params)
         module = TrainBatchModule(facade)
         found = module.adopt()
-        check_weights(module, state["state_dict"], f"{path} does not fit {type(self).__name__}")
+        weights = completed(module, state["state_dict"])
+        check_weights(module, weights, f"{path} does not fit {type(self).__name__}")
         states = {
             name: one
             for name, one in state.get(ATTRIBUTES_KEY, {}).items()
-            if not isinstance(getattr(found.others.get(name), "optimizer", None), Optimizer)
+            if not _schedules(found.others.get(name))
         }
         load_others(self, found.others, states, state.get(LATER_KEY, ()))
-        module.load_state_dict(state["state_dict"])
+        module.load_state_dict(weights)
         module.to(torch.device(self.params.device))
         modes = {one: one.training for one in module.modules()}
         self._restored = _Restored(path, module.eval(), modes)
@@ -150,6 +159,12 @@ class TrainerRestoring(TrainerFlow):
         self._note("load", restored.path)
         run.logger.info(f"loaded {restored.path}")
         return restored.module
+
+
+def _schedules(value: Any) -> bool:
+    """Tell whether it is a scheduler, or a list or dict with one."""
+    held = [getattr(one, "optimizer", None) for _, one in leaves(value, "")]
+    return any(isinstance(one, Optimizer) for one in held)
 
 
 # -- the file ------------------------------------------------------------------------------------

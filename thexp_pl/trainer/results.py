@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +35,11 @@ def as_meter(result: Any, method: str) -> Meter:
     meter = Meter()
     if isinstance(result, Mapping):
         meter.update(result)
+    elif isinstance(result, Generator):
+        raise TrainerError(
+            f"{method} returned a generator, for it has a `yield`, and nothing of it has run; "
+            "return a Meter, a dict or None"
+        )
     elif result is not None:
         raise TrainerError(
             f"{method} returned a {type(result).__name__}; return a Meter, a dict or None"

@@ -19,6 +19,7 @@ from torch.optim import LBFGS, Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from thexp_pl.errors import TrainerError
+from thexp_pl.trainer.leaves import leaves_of, unscaled_hooks, values_of
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -42,7 +43,12 @@ def scaling_of(module: pl.LightningModule, optimizers: list[Optimizer]) -> Scali
 
 
 class Scaling:
-    """A GradScaler whose gradients have their true size wherever user code can see them.
+    """A GradScaler whose gradients have their true size in `.grad` and in the hooks on leaves.
+
+    That holds for each leaf that a backward reaches, whether or not an optimizer holds it; after an
+    overflow a gradient is not finite, and what is done with it by hand is not skipped. Within the
+    graph gradients are scaled: so hooks on other tensors and on modules, and `retain_grad`, have
+    them. `torch.autograd.grad` is not scaled at all.
 
     Args:
         scaler: Lightning's.
@@ -109,37 +115,46 @@ class Scaling:
     # -- backward --------------------------------------------------------------------------------
 
     @contextmanager
-    def backward(self, create_graph: bool, inputs: Any) -> Iterator[None]:
+    def backward(self, tensor: torch.Tensor, create_graph: bool, inputs: Any) -> Iterator[None]:
         """Unscale the gradients that the enclosed backward makes, and see whether they overflow.
 
         Args:
+            tensor: What it is called on.
             create_graph: As `torch.Tensor.backward` takes it.
             inputs: The tensors that it is to reach, where these were named.
 
         Raises:
             TrainerError: What it makes could not be unscaled.
         """
-        named = self._named(create_graph, inputs)
+        reached = self._reached(tensor, create_graph, inputs)
         self._forget()
         for optimizer in self._optimizers:
             if not any(parameter in self._made for parameter in _parameters_of(optimizer)):
                 self._overflown.pop(optimizer, None)  # zeroed since
-        parameters = list(dict.fromkeys([*self._parameters(), *named]))
-        self._rescale(_gradients(parameters))
+        # the module's own as well: a reentrant checkpoint hides them from the graph
+        leaves = list(dict.fromkeys([*self._parameters(), *self._module.parameters(), *reached]))
+        self._rescale(_gradients(leaves))
         try:
-            with torch.enable_grad():  # the scaling is a part of the graph
-                yield
+            with torch.enable_grad(), unscaled_hooks(leaves, self._scale(tensor.device)):
+                yield  # with gradients enabled, for the scaling is a part of the graph
         finally:
-            self._unscale(named)
-            self._record(parameters)
+            self._unscale(leaves)
+            self._record(self._parameters())
 
-    def _named(self, create_graph: bool, inputs: Any) -> list[torch.Tensor]:
+    def _reached(self, tensor: torch.Tensor, create_graph: bool, inputs: Any) -> list[torch.Tensor]:
+        if not self._optimizers:
+            raise TrainerError(
+                f"{self._precision}: no attribute is an optimizer, and a GradScaler skips nothing "
+                "but an optimizer's step after an overflow; use precision='bf16-mixed' or '32-true'"
+            )
         if create_graph:
             raise TrainerError(
                 f"{self._precision}: backward(create_graph=True) would leave scaled gradients in "
                 "the graph; use torch.autograd.grad(..., create_graph=True)"
             )
-        those = () if inputs is None else inputs.values() if isinstance(inputs, dict) else inputs
+        if inputs is None:
+            return leaves_of(tensor)
+        those = inputs.values() if isinstance(inputs, dict) else inputs
         named = [inputs] if isinstance(inputs, torch.Tensor) else list(those)
         if not all(isinstance(one, torch.Tensor) and one.is_leaf for one in named):
             raise TrainerError(
@@ -148,10 +163,10 @@ class Scaling:
             )
         return named
 
-    def _unscale(self, named: list[torch.Tensor]) -> None:
+    def _unscale(self, leaves: list[torch.Tensor]) -> None:
         done: set[torch.Tensor] = set()
         groups = [(one, _parameters_of(one)) for one in self._optimizers]
-        for optimizer, parameters in (*groups, (None, named)):
+        for optimizer, parameters in (*groups, (None, leaves)):
             own = [one for one in parameters if one not in done]
             done.update(own)
             overflow = self._rescale(_gradients(own), divide=True)
@@ -207,7 +222,7 @@ class Scaling:
         if overflow is not None and in_sight is not None:  # whatever was made of it since
             poison = torch.where((overflow > 0) & (in_sight == 0), torch.inf, 1.0)
             with torch.no_grad():
-                _values(gradients[0]).mul_(poison)
+                values_of(gradients[0]).mul_(poison)
 
     def _changed(self, parameter: torch.Tensor) -> str:
         names = {id(one): name for name, one in self._module.named_parameters()}
@@ -226,7 +241,7 @@ class Scaling:
 
     def clipped(self, parameters: Iterable[torch.Tensor]) -> None:
         """Take the gradients of parameters as they are now for those of the last backward."""
-        self._record(parameters)
+        self._record(set(self._parameters()).intersection(parameters))
 
     def _rescale(self, gradients: list[torch.Tensor], divide: bool = False) -> torch.Tensor | None:
         """Multiply gradients by the scale, or divide them; None where there are none.
@@ -237,12 +252,15 @@ class Scaling:
         if not gradients:
             return None
         found = torch.zeros((), dtype=torch.float32, device=gradients[0].device)
-        scale = self._scale(found.device)
-        factor = scale.double().reciprocal().float() if divide else scale
+        alike: dict[Any, list[torch.Tensor]] = {}
+        for values in map(values_of, gradients):
+            alike.setdefault((values.device, values.dtype), []).append(values)
         with torch.no_grad():
-            for dtype in {gradient.dtype for gradient in gradients}:
-                same = [_values(one) for one in gradients if one.dtype == dtype]
-                torch._amp_foreach_non_finite_check_and_unscale_(same, found, factor)
+            for (device, _), same in alike.items():
+                scale, there = self._scale(device), found.to(device)
+                factor = scale.double().reciprocal().float() if divide else scale
+                torch._amp_foreach_non_finite_check_and_unscale_(same, there, factor)
+                found = there.to(found.device)
         return found
 
     def _scale(self, device: torch.device) -> torch.Tensor:
@@ -274,7 +292,3 @@ def _parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:
 
 def _gradients(parameters: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     return [one.grad for one in parameters if one.grad is not None]
-
-
-def _values(gradient: torch.Tensor) -> torch.Tensor:
-    return gradient._values() if gradient.is_sparse else gradient

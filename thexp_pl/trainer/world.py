@@ -28,6 +28,7 @@ from thexp_pl.record import Experiment
 from thexp_pl.record.following import FollowedRun
 from thexp_pl.record.output import in_notebook
 from thexp_pl.saver.sidecar import world_size
+from thexp_pl.strategies.attendance import call_roll
 from thexp_pl.trainer.inherited import Place, mark_as_rank, next_place, runs_told, tell_later
 from thexp_pl.trainer.quiet import quiet_lightning
 
@@ -149,6 +150,7 @@ def _broadcast(begin: Callable[[], Experiment]) -> Experiment:
         begun.append(begin())
         return _place_of(begun[0])
 
+    call_roll()
     place_of_all = on_rank_zero(place)
     return begun[0] if begun else _followed(place_of_all)
 

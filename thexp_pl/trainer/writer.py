@@ -33,7 +33,7 @@ def writer_of(run: Run) -> Any:
     if not run.is_recorded_here:
         return _DummyExperiment()
     tolerant = Tolerant(f"the board of {run.experiment.key}")
-    board = run.run_logger._board or RunBoard(tolerant)  # with board=False it is made here
+    board = run.run_logger.board or RunBoard(tolerant)  # with board=False it is made here
     return BoardWriter(run.experiment, board)
 
 
@@ -78,9 +78,8 @@ class _Sink:
         return str(self._run.paths.board)
 
     def add_event(self, event: Any) -> None:
-        board = self._board._of(self._run) if self._run.is_open else None
-        if board is not None and board._is_open():
-            board._add(event)
+        if self._run.is_open:
+            self._board.add_event(self._run, event)
 
     def flush(self) -> None:
         self._board.flush()

@@ -48,7 +48,7 @@ def running_files(project: Path) -> list[bytes]:
     names = [getattr(module, "__dict__", {}).get("__file__") for module in [*sys.modules.values()]]
     sources = [name for name in names if isinstance(name, str) and name.endswith(".py")]
     found = set()
-    for name in sources if script is None else [*sources, str(script)]:
+    for name in map(_straight, sources if script is None else [*sources, str(script)]):
         if name.startswith(tops) and not _is_installed(name):
             top = next(top for top in tops if name.startswith(top))
             found.add(os.fsencode(name[len(top) :]))
@@ -71,6 +71,12 @@ def live_cells(redact: Callable[[str], str]) -> str | None:
         return None
     ran = [(number, cell) for number, cell in enumerate(cells) if isinstance(cell, str) and cell]
     return "\n".join(f"# %% In [{number}]\n{redact(cell).rstrip()}\n" for number, cell in ran)
+
+
+def _straight(name: str) -> str:
+    """Take `..` out of a path, as where ``python ../train.py`` was called."""
+    folder, base = os.path.split(name)  # a link keeps its own name
+    return os.path.join(os.path.realpath(folder), base) if os.pardir in name else name  # noqa: PTH118
 
 
 def _is_of_environment(path: Path) -> bool:
