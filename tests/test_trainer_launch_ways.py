@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from launch_helpers import SUBJECTS, forked, rows_of, script
 from resume_nursery import Nursery, nursery
 
@@ -42,6 +43,18 @@ def test_the_command_takes_a_strategy(children: Nursery, tmp_path: Path) -> None
     assert ran.codes == [0], ran.output
     assert (ran.run.status, ran.run.manifest["world_size"]) == ("finished", 2)
     assert ran.output.count("\nrun:  ") == 1
+
+
+def test_the_command_predicts_all_batches_whatever_the_strategy(
+    children: Nursery, tmp_path: Path
+) -> None:
+    words = ["predict", *FIT[1:], "--trainer.devices=2", "--trainer.strategy=ddp_fork"]
+    ran = forked(children, tmp_path, "alone", call="command", words=[*words, "--exps_dir=exp"])
+
+    assert ran.codes == [0], ran.output
+    predictions = torch.load(ran.run.paths.predictions, weights_only=True)
+    assert [tuple(batch.shape) for batch in predictions] == [(3, 3)] * 8
+    assert "predictions of 8 batches" in ran.output
 
 
 @pytest.mark.parametrize(

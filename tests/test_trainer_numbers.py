@@ -370,8 +370,8 @@ def test_an_optimizer_of_parameters_that_nothing_holds_is_refused(tmp_path: Path
     class Hidden(TinyTrainer):
         def initial_trainer(self, params: Params) -> None:
             super().initial_trainer(params)
-            self.parts = [make_model()]
-            self.optim = SGD([*self.model.parameters(), *self.parts[0].parameters()], lr=0.1)
+            self._parts = [make_model()]
+            self.optim = SGD([*self.model.parameters(), *self._parts[0].parameters()], lr=0.1)
 
     with pytest.raises(TrainerError, match=r"'optim' holds a parameter of shape \(8, 6\) that no"):
         start(Hidden, tmp_path)
