@@ -9,7 +9,7 @@ import pytest
 from thexp_pl import Params
 from thexp_pl.errors import UsageError
 from thexp_pl.strategies import ManualDDPStrategy
-from thexp_pl.trainer.devices import device_options
+from thexp_pl.trainer.asked.devices import device_options
 
 TORCHRUN = {
     "TORCHELASTIC_RUN_ID": "none",

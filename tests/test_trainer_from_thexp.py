@@ -72,7 +72,10 @@ def test_an_old_checkpoint_is_none_that_a_trainer_goes_on_from(tmp_path: Path) -
     trainer = start(Linear, tmp_path)
 
     for load, path in ((trainer.load_checkpoint, CHECKPOINT), (trainer.load_model, MODEL)):
-        with pytest.raises(CheckpointError, match=r"\A[^\n]* is not a [^\n]* of a Trainer[^\n]*from-thexp.md[^\n]*\Z"):
+        with pytest.raises(
+            CheckpointError,
+            match=r"\A[^\n]* is not a [^\n]* of a Trainer[^\n]*from-thexp.md[^\n]*\Z",
+        ):
             load(path)
 
 

@@ -26,7 +26,7 @@ from trainer_helpers import TinyTrainer
 
 from thexp_pl import Params, RunLogger
 from thexp_pl.errors import TrainerError
-from thexp_pl.trainer.options import check_options, refuse_strategy
+from thexp_pl.trainer.asked.options import check_options, refuse_strategy
 
 # what works, and the file whose tests show it
 WORKS = {

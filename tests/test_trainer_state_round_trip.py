@@ -19,7 +19,7 @@ from trainer_helpers import (
 )
 
 from thexp_pl import Params
-from thexp_pl.trainer.containers import (
+from thexp_pl.trainer.state.containers import (
     can_be_stored,
     is_container,
     restore_container,

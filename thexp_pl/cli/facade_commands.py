@@ -15,7 +15,7 @@ import torch
 from thexp_pl import atomic
 from thexp_pl.errors import UsageError
 from thexp_pl.trainer import Trainer
-from thexp_pl.trainer.devices import device_options
+from thexp_pl.trainer.asked.devices import device_options
 
 __all__ = ["check_trainer_options", "run_facade"]
 

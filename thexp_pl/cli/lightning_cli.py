@@ -29,7 +29,7 @@ from thexp_pl.errors import TrainerError, UsageError
 from thexp_pl.loggers import RunLogger, find_run_logger
 from thexp_pl.record import Experiment
 from thexp_pl.trainer import Trainer
-from thexp_pl.trainer.options import listed
+from thexp_pl.trainer.asked.options import listed
 from thexp_pl.trainer.quiet import quiet_lightning
 
 __all__ = ["ThexpCLI"]

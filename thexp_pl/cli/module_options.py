@@ -13,10 +13,10 @@ from thexp_pl.loggers import RunLogger
 from thexp_pl.params import BaseParams
 from thexp_pl.params.plain import to_plain
 from thexp_pl.params.values import Unread
-from thexp_pl.trainer.devices import device_options
+from thexp_pl.trainer.asked.devices import device_options
+from thexp_pl.trainer.asked.options import listed
 from thexp_pl.trainer.loaders import exactly
 from thexp_pl.trainer.module import PARAMS_KEY
-from thexp_pl.trainer.options import listed
 
 __all__ = ["KeepParams", "add_recording", "follow_params"]
 

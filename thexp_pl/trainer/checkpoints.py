@@ -24,15 +24,15 @@ from thexp_pl.loggers.lineage import run_of_checkpoint
 from thexp_pl.saver import checkpoint_path
 from thexp_pl.saver.choosing import BEST, LAST, NotFoundError
 from thexp_pl.strategies.attendance import call_roll
-from thexp_pl.trainer.checkpoint_state import (
+from thexp_pl.trainer.hooked import TrainerCallbacks
+from thexp_pl.trainer.processes.world import on_rank_zero
+from thexp_pl.trainer.state.checkpoint_state import (
     check_optimizers,
     check_weights,
     completed,
     read_checkpoint,
     restore_progress,
 )
-from thexp_pl.trainer.hooked import TrainerCallbacks
-from thexp_pl.trainer.world import on_rank_zero
 
 __all__ = ["TrainerCheckpoints"]
 

@@ -12,8 +12,8 @@ from thexp_pl.meter import Meter
 from thexp_pl.rnd import isolate
 from thexp_pl.trainer.checkpoints import TrainerCheckpoints
 from thexp_pl.trainer.evaluation import AsGiven, evaluate
-from thexp_pl.trainer.launchers import in_this_process
 from thexp_pl.trainer.loaders import whole
+from thexp_pl.trainer.processes.launchers import in_this_process
 from thexp_pl.trainer.quiet import quiet_lightning
 from thexp_pl.trainer.results import numbers
 

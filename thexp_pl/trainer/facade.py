@@ -15,15 +15,15 @@ from thexp_pl.errors import TrainerError
 from thexp_pl.meter import Meter
 from thexp_pl.params import BaseParams, Params
 from thexp_pl.record.ending import status_of
+from thexp_pl.trainer.asked.devices import device_options
+from thexp_pl.trainer.asked.options import check_options, listed, with_own_callbacks
 from thexp_pl.trainer.clipping import TrainerClipping
-from thexp_pl.trainer.devices import device_options
-from thexp_pl.trainer.launchers import use_own_launcher
 from thexp_pl.trainer.mixins import check_order, params_class_of
-from thexp_pl.trainer.options import check_options, listed, with_own_callbacks
+from thexp_pl.trainer.processes.launchers import use_own_launcher
+from thexp_pl.trainer.processes.world import connect, failing_together
 from thexp_pl.trainer.quiet import quiet_lightning
 from thexp_pl.trainer.run import Run, start_run
 from thexp_pl.trainer.shortfall import why_short
-from thexp_pl.trainer.world import connect, failing_together
 
 __all__ = ["Trainer"]
 

@@ -15,16 +15,16 @@ from thexp_pl.data import DataBundler
 from thexp_pl.errors import TrainerError, UsageError
 from thexp_pl.meter import Meter
 from thexp_pl.params import Params
-from thexp_pl.trainer.checkpoint_state import restore_progress, settle_progress
-from thexp_pl.trainer.empty_hooks import passed_over
 from thexp_pl.trainer.evaluating import TrainerEvaluation
 from thexp_pl.trainer.module import TrainBatchModule
 from thexp_pl.trainer.pausing import pausing_after
+from thexp_pl.trainer.processes.world import check_restart
 from thexp_pl.trainer.quiet import quiet_lightning
-from thexp_pl.trainer.raw_steps import fresh_casts
 from thexp_pl.trainer.results import as_meter
 from thexp_pl.trainer.shortfall import begins_again, why_short
-from thexp_pl.trainer.world import check_restart
+from thexp_pl.trainer.state.checkpoint_state import restore_progress, settle_progress
+from thexp_pl.trainer.stepping.empty_hooks import passed_over
+from thexp_pl.trainer.stepping.raw_steps import fresh_casts
 
 __all__ = ["TrainerFlow"]
 

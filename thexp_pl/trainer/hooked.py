@@ -14,9 +14,9 @@ from thexp_pl.callbacks.one_saver import with_one_saver
 from thexp_pl.callbacks.refusals import refuse_twin
 from thexp_pl.errors import TrainerError
 from thexp_pl.params import Params
+from thexp_pl.trainer.asked.lightning_callbacks import HOW, refuse_class
+from thexp_pl.trainer.asked.options import arranged
 from thexp_pl.trainer.calls import Calls
-from thexp_pl.trainer.lightning_callbacks import HOW, refuse_class
-from thexp_pl.trainer.options import arranged
 from thexp_pl.trainer.parts import TrainerParts
 
 __all__ = ["TrainerCallbacks"]

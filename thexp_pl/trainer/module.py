@@ -21,24 +21,24 @@ from thexp_pl.callbacks.saver import LEFTOVERS_KEY
 from thexp_pl.errors import TrainerError
 from thexp_pl.saver.sidecar import world_size
 from thexp_pl.strategies import ManualDDPStrategy
-from thexp_pl.trainer.attributes import (
+from thexp_pl.trainer.asked.lightning_callbacks import refuse_averaging, refuse_callbacks
+from thexp_pl.trainer.processes.launchers import CopyLauncher
+from thexp_pl.trainer.results import as_meter
+from thexp_pl.trainer.state.attributes import (
     Attributes,
     find_attributes,
     left_out,
     load_others,
     save_others,
 )
-from thexp_pl.trainer.checkpoint_state import (
+from thexp_pl.trainer.state.checkpoint_state import (
     ATTRIBUTES_KEY,
     LATER_KEY,
     OPTIMIZERS_KEY,
     PARAMS_KEY,
     plain,
 )
-from thexp_pl.trainer.launchers import CopyLauncher
-from thexp_pl.trainer.lightning_callbacks import refuse_averaging, refuse_callbacks
-from thexp_pl.trainer.raw_steps import RawSteps
-from thexp_pl.trainer.results import as_meter
+from thexp_pl.trainer.stepping.raw_steps import RawSteps
 
 if TYPE_CHECKING:
     from thexp_pl.trainer.facade import Trainer

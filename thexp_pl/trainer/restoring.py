@@ -21,18 +21,18 @@ from thexp_pl.saver import checkpoint_path
 from thexp_pl.saver.choosing import BEST, LAST
 from thexp_pl.saver.names import kind_of, sidecar_path
 from thexp_pl.saver.reading import read_state
-from thexp_pl.trainer.attributes import load_others
-from thexp_pl.trainer.checkpoint_state import (
+from thexp_pl.trainer.asked.devices import device_options
+from thexp_pl.trainer.flow import TrainerFlow
+from thexp_pl.trainer.module import TrainBatchModule
+from thexp_pl.trainer.state.attributes import load_others
+from thexp_pl.trainer.state.checkpoint_state import (
     ATTRIBUTES_KEY,
     LATER_KEY,
     PARAMS_KEY,
     check_weights,
     completed,
 )
-from thexp_pl.trainer.containers import leaves
-from thexp_pl.trainer.devices import device_options
-from thexp_pl.trainer.flow import TrainerFlow
-from thexp_pl.trainer.module import TrainBatchModule
+from thexp_pl.trainer.state.containers import leaves
 
 if TYPE_CHECKING:
     from thexp_pl.trainer.run import Run

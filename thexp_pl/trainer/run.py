@@ -21,7 +21,7 @@ from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.following import FollowedRun
 from thexp_pl.rnd import RndManager
 from thexp_pl.saver import Saver
-from thexp_pl.trainer.world import run_of_all
+from thexp_pl.trainer.processes.world import run_of_all
 
 if TYPE_CHECKING:
     from thexp_pl.trainer.module import TrainBatchModule

@@ -19,7 +19,7 @@ from torch.optim import LBFGS, Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from thexp_pl.errors import TrainerError
-from thexp_pl.trainer.leaves import leaves_of, unscaled_hooks, values_of
+from thexp_pl.trainer.stepping.leaves import leaves_of, unscaled_hooks, values_of
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from thexp_pl.callbacks.progress import full_state
 from thexp_pl.data import DataBundler
 from thexp_pl.errors import ThexpError, TrainerError
-from thexp_pl.trainer.attributes import find_attributes
-from thexp_pl.trainer.checkpoint_state import PARAMS_KEY, plain
+from thexp_pl.trainer.state.attributes import find_attributes
+from thexp_pl.trainer.state.checkpoint_state import PARAMS_KEY, plain
 
 if TYPE_CHECKING:
     from thexp_pl.trainer.facade import Trainer

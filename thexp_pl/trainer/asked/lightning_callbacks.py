@@ -14,7 +14,7 @@ from thexp_pl.callbacks.base import BaseCallback
 from thexp_pl.errors import TrainerError
 
 if TYPE_CHECKING:
-    from thexp_pl.trainer.attributes import Attributes
+    from thexp_pl.trainer.state.attributes import Attributes
 
 __all__ = [
     "HOW",

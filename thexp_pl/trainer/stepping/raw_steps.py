@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from thexp_pl.trainer.joining import joined
-from thexp_pl.trainer.scaling import Scaling, scaling_of
+from thexp_pl.trainer.stepping.joining import joined
+from thexp_pl.trainer.stepping.scaling import Scaling, scaling_of
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

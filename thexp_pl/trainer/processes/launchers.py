@@ -26,9 +26,14 @@ from torch import distributed
 
 from thexp_pl.errors import TrainerError
 from thexp_pl.record.ending import end_all
-from thexp_pl.trainer.copying import explain_refusal, keep_state, prepare_copy, take_up_state
-from thexp_pl.trainer.failures import death_in_words, told_failures
-from thexp_pl.trainer.inherited import telling
+from thexp_pl.trainer.processes.copying import (
+    explain_refusal,
+    keep_state,
+    prepare_copy,
+    take_up_state,
+)
+from thexp_pl.trainer.processes.failures import death_in_words, told_failures
+from thexp_pl.trainer.processes.inherited import telling
 from thexp_pl.trainer.quiet import quiet_lightning
 
 __all__ = ["CopyLauncher", "ScriptLauncher", "in_this_process", "use_own_launcher"]

@@ -13,7 +13,7 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from thexp_pl.errors import UsageError, near_miss
 from thexp_pl.params import BaseParams
 from thexp_pl.params.values import Unread
-from thexp_pl.trainer.several import ddp_strategy
+from thexp_pl.trainer.asked.several import ddp_strategy
 
 __all__ = ["asked_devices", "device_options"]
 

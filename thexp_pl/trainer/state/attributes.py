@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from thexp_pl.data import DataBundler
 from thexp_pl.errors import CheckpointError, TrainerError
-from thexp_pl.trainer.containers import (
+from thexp_pl.trainer.state.containers import (
     CONTAINER,
     can_be_stored,
     check_container,
@@ -26,7 +26,7 @@ from thexp_pl.trainer.containers import (
     restore_container,
     store_container,
 )
-from thexp_pl.trainer.storing import ARRAY, has_state, is_data, restored, storable
+from thexp_pl.trainer.state.storing import ARRAY, has_state, is_data, restored, storable
 
 __all__ = ["Attributes", "Modules", "find_attributes", "left_out", "load_others", "save_others"]
 

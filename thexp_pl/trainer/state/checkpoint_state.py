@@ -15,7 +15,7 @@ from thexp_pl.errors import CheckpointError, ParamsError
 from thexp_pl.params.plain import to_plain
 from thexp_pl.saver import Saver
 from thexp_pl.saver.names import kind_of, sidecar_path
-from thexp_pl.trainer.attributes import Modules
+from thexp_pl.trainer.state.attributes import Modules
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

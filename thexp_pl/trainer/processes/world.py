@@ -29,7 +29,13 @@ from thexp_pl.record.following import FollowedRun
 from thexp_pl.record.output import in_notebook
 from thexp_pl.saver.sidecar import world_size
 from thexp_pl.strategies.attendance import call_roll
-from thexp_pl.trainer.inherited import Place, mark_as_rank, next_place, runs_told, tell_later
+from thexp_pl.trainer.processes.inherited import (
+    Place,
+    mark_as_rank,
+    next_place,
+    runs_told,
+    tell_later,
+)
 from thexp_pl.trainer.quiet import quiet_lightning
 
 __all__ = ["check_restart", "connect", "failing_together", "on_rank_zero", "run_of_all"]

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from thexp_pl.data import DataBundler
 from thexp_pl.errors import CheckpointError
-from thexp_pl.trainer.storing import ARRAY, PLAIN, has_state, is_data, restored, storable
+from thexp_pl.trainer.state.storing import ARRAY, PLAIN, has_state, is_data, restored, storable
 
 __all__ = [
     "CONTAINER",

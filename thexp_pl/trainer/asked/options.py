@@ -14,8 +14,8 @@ from thexp_pl.callbacks.refusals import refuse_twin
 from thexp_pl.errors import TrainerError, near_miss
 from thexp_pl.loggers import RunLogger
 from thexp_pl.strategies import ManualDDPStrategy
-from thexp_pl.trainer.lightning_callbacks import refuse_callbacks, tell_of_uncalled_hooks
-from thexp_pl.trainer.option_values import check_values
+from thexp_pl.trainer.asked.lightning_callbacks import refuse_callbacks, tell_of_uncalled_hooks
+from thexp_pl.trainer.asked.option_values import check_values
 
 __all__ = ["arranged", "check_options", "listed", "refuse_strategy", "with_own_callbacks"]
 

@@ -1,0 +1,1 @@
+"""What Lightning is asked for, and what is refused."""

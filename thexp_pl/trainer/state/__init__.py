@@ -1,0 +1,1 @@
+"""What a facade Trainer holds, and what of it a checkpoint does."""

@@ -1,0 +1,1 @@
+"""User-written backward and step, sent through Lightning."""
