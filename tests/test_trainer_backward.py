@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,17 @@ class VectorJacobian(Form):
         logits.backward(gradient=torch.full_like(logits, 0.02))
 
 
+# newer releases of torch do
+TAKES_NAMES = "dict" in str(signature(torch.autograd.backward).parameters["inputs"].annotation)
+
+
 class SomeInputs(Form):
     def backward(self, batch: Any) -> None:
         first, last = self.model[0], self.model[2]
         self.loss(batch).backward(inputs=list(first.parameters()))
         torch.autograd.backward(self.loss(batch), inputs=last.weight)
-        self.loss(batch).backward(inputs=dict(last.named_parameters()))
+        named = dict(last.named_parameters())
+        self.loss(batch).backward(inputs=named if TAKES_NAMES else list(named.values()))
 
 
 class KeptGraph(Form):

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichModelSummary
+from pytorch_lightning.callbacks import (
+    EarlyStopping,
+    ModelCheckpoint,
+    ModelSummary,
+    RichModelSummary,
+)
 from pytorch_lightning.callbacks.progress import ProgressBar
 from trainer_helpers import (
     BATCHES,
@@ -131,12 +138,13 @@ def test_enable_progress_bar_and_enable_model_summary_show_lightnings_own(
     trainer = start(TinyTrainer, tmp_path, 1, enable_progress_bar=True, enable_model_summary=True)
     trainer.train()
 
-    kinds = (ProgressBar, RichModelSummary)
+    kinds = (ProgressBar, ModelSummary)
     assert not any(isinstance(one, kinds) for one in plain.callbacks)
     assert sum(isinstance(one, kinds) for one in trainer.lightning_trainer.callbacks) == 2
     shown = capsys.readouterr().out
-    assert "Sequential" in shown
-    assert "83" in shown  # parameters
+    if any(isinstance(one, RichModelSummary) for one in trainer.lightning_trainer.callbacks):
+        assert "Sequential" in shown  # Lightning 2.5 logs it
+        assert "83" in shown  # parameters
     assert "Epoch 0/0" in shown
 
 
@@ -238,7 +246,9 @@ def test_plugins_reach_lightning_and_its_own_checkpoints(tmp_path: Path) -> None
 def test_default_root_dir_and_enable_autolog_hparams_leave_the_record_as_it_is(
     tmp_path: Path,
 ) -> None:
-    options = {"default_root_dir": tmp_path / "other", "enable_autolog_hparams": False}
+    options = {"default_root_dir": tmp_path / "other"}
+    if "enable_autolog_hparams" in signature(pl.Trainer).parameters:  # not in Lightning 2.5
+        options["enable_autolog_hparams"] = False
     trainer = start(TinyTrainer, tmp_path / "root", 1, **options)
 
     trainer.train()

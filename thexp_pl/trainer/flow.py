@@ -223,6 +223,7 @@ class TrainerFlow(TrainerEvaluation):
         check_restart(lightning)
         if not lightning.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
             lightning.fit_loop.max_epochs = epochs
+        lightning.should_stop = False  # as newer releases of Lightning begin
         if self.experiment.is_open:  # else the first value that is logged is one warning
             self.experiment.params = self.params.settings()
         self._modes_of_training()
