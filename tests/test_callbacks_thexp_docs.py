@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from docs_helpers import run_page
 
 from thexp_pl import ExperimentViewer, callbacks
 from thexp_pl.callbacks import BaseCallback, TrainCallback
@@ -17,17 +16,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_the_blocks_of_the_page_run(tmp_path: Path) -> None:
-    (tmp_path / "page.py").write_text("".join(BLOCK.findall(PAGE)))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-    done = subprocess.run(
-        [sys.executable, "page.py"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
+    done = run_page("".join(BLOCK.findall(PAGE)), tmp_path)
 
     assert done.returncode == 0, done.stderr
     (run,) = ExperimentViewer([tmp_path / "experiment"]).runs()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
+
+from docs_helpers import run_page
 
 from thexp_pl import ExperimentViewer
 
@@ -31,21 +32,11 @@ def script_of(page: str, folder: Path) -> str:
 
 
 def test_every_block_of_the_page_runs(tmp_path: Path) -> None:
-    (tmp_path / "page.py").write_text(script_of(PAGE.read_text(), tmp_path))
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONWARNINGS": "ignore,default::RuntimeWarning",
-    }
-
-    done = subprocess.run(
-        [sys.executable, "page.py"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
+    done = run_page(
+        script_of(PAGE.read_text(), tmp_path),
+        tmp_path,
+        PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        PYTHONWARNINGS="ignore,default::RuntimeWarning",
     )
 
     assert done.returncode == 0, done.stderr

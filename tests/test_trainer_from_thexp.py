@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from docs_helpers import run_page
 from torch import nn
 from torch.optim import SGD
 from trainer_helpers import (
@@ -120,16 +118,8 @@ def test_every_block_of_the_page_runs(tmp_path: Path, own_home: Path) -> None:
     shutil.copytree(OLD / "modules", tmp_path / "old" / "modules")
     shutil.copy(OLD / "home" / "config.json", own_home)
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    (tmp_path / "page.py").write_text("".join(blocks))
 
-    done = subprocess.run(
-        [sys.executable, "page.py"],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run_page("".join(blocks), tmp_path, PYTHONWARNINGS="ignore")
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "/data/all"

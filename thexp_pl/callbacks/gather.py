@@ -50,5 +50,8 @@ def log_alike(pl_module: pl.LightningModule, values: Mapping[str, float]) -> Non
     for name in values if world_size() > 1 else ():
         # what Lightning recommends for values that differ
         message = f"It is recommended to use `self.log({name!r}, ..., sync_dist=True)`"
-        warnings.filterwarnings("ignore", re.escape(message))
+        pattern = re.escape(message)
+        # with a new filter Python tells once more what it has told once
+        if all(known is None or known.pattern != pattern for _, known, *_ in warnings.filters):
+            warnings.filterwarnings("ignore", pattern)
     pl_module.log_dict(dict(values))

@@ -59,11 +59,8 @@ class ModelCheckpoint(SaverCallback):
         super().__init__(monitor=monitor, mode=mode, **options)
         self.start_epoch = start_epoch
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin to save, and leave the metric of early epochs out."""
-        super().on_train_start(trainer, pl_module)
-        if self._fit is not None:
-            self._fit._monitored = _MonitoredFrom(self.monitor, self.start_epoch)
+    def _monitored(self) -> Monitored:
+        return _MonitoredFrom(self.monitor, self.start_epoch)
 
 
 class _MonitoredFrom(Monitored):

@@ -49,7 +49,7 @@ class SavedFit:
         trainer: The Trainer, whose fit begins.
         store: Where the files go.
         schedule: What is due when.
-        monitor: The metric of the best checkpoints, or None.
+        monitored: The metric of the best checkpoints.
         stops: The callbacks that may stop it.
     """
 
@@ -58,13 +58,13 @@ class SavedFit:
         trainer: pl.Trainer,
         store: Store,
         schedule: Schedule,
-        monitor: str | None,
+        monitored: Monitored,
         stops: EarlyStops,
     ) -> None:
         self._trainer = trainer
         self._store = store
         self._schedule = schedule
-        self._monitored = Monitored(monitor)
+        self._monitored = monitored
         self._stops = stops
         self._signals = Signals(trainer)
         self._undo: list[Callable[[], None]] = []

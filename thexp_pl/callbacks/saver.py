@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from thexp_pl.callbacks.due import Schedule
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.callbacks.leftovers import EarlyStops, restore_callback_metrics
+from thexp_pl.callbacks.monitored import Monitored
 from thexp_pl.callbacks.preemption import note_signal
 from thexp_pl.callbacks.refusals import (
     refuse_another,
@@ -192,7 +193,7 @@ class SaverCallback(Hookable, Checkpoint):
         """Take the place from which training goes on as saved, and the signals from now on."""
         if self._store is not None:
             schedule = self._new_schedule()
-            self._fit = SavedFit(trainer, self._store, schedule, self.monitor, self._stops)
+            self._fit = SavedFit(trainer, self._store, schedule, self._monitored(), self._stops)
             self._fit.begin(pl_module, self._leftovers, on_signal=self.on_signal)
             self._leftovers = None
 
@@ -262,6 +263,9 @@ class SaverCallback(Hookable, Checkpoint):
         """Write all that waits, and let the Saver go."""
         if stage == "fit" and self._store is not None:
             self._store.close()
+
+    def _monitored(self) -> Monitored:
+        return Monitored(self.monitor)
 
     def _new_schedule(self) -> Schedule:
         return Schedule(self.every_n_epochs, self.every_n_batches, self.keypoint_every)

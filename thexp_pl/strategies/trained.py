@@ -37,11 +37,7 @@ class Trained:
         state = {**self.tensors, **dict(module.named_buffers())}
         check_shapes(state, exchange)
         broadcast(state.values(), exchange)
-
-    @property
-    def elements(self) -> int:
-        """How many numbers are trained."""
-        return sum(tensor.numel() for tensor in self.tensors.values())
+        self.elements = _count(self.tensors)  # how many numbers are trained
 
     def has_changed(self, optimizers: Sequence[Optimizer]) -> bool:
         """Say whether other parameters or optimizers are there than were taken up."""
@@ -79,6 +75,7 @@ class Trained:
         elif not sharing:
             self._check_new(new)
         self.tensors, self._known = found, self._present(optimizers)
+        self.elements = _count(found)
 
     def check(self) -> None:
         """Raise unless all that is trained has the same bits on all ranks.
@@ -105,6 +102,10 @@ class Trained:
     def _present(self, optimizers: Sequence[Optimizer]) -> list[Any]:
         held = [parameter for optimizer in optimizers for parameter in _held(optimizer)]
         return [*self._module.parameters(), *held, *optimizers]
+
+
+def _count(tensors: Mapping[str, torch.Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors.values())
 
 
 def _held(optimizer: Optimizer) -> list[torch.Tensor]:

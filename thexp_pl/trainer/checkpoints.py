@@ -150,7 +150,7 @@ class TrainerCheckpoints(TrainerCallbacks):
     def _restore(self, path: Path, goes_on: bool) -> Info:
         if goes_on and self.lightning_trainer.state.status == TrainerStatus.RUNNING:
             raise TrainerError(f"{path.name} cannot be loaded while train() runs; load it before")
-        state, info = read_checkpoint(self.saver, path)
+        state, info = read_checkpoint(path, self.saver)
         weights = state.get("state_dict") if isinstance(state, dict) else None
         wanted = {"loops", "optimizer_states"} if goes_on else set()
         if not isinstance(weights, dict) or not wanted <= state.keys():

@@ -19,8 +19,6 @@ from thexp_pl.params import BaseParams
 from thexp_pl.params.flags import apply_values
 from thexp_pl.saver import checkpoint_path
 from thexp_pl.saver.choosing import BEST, LAST
-from thexp_pl.saver.names import kind_of, sidecar_path
-from thexp_pl.saver.reading import read_state
 from thexp_pl.trainer.asked.devices import device_options
 from thexp_pl.trainer.flow import TrainerFlow
 from thexp_pl.trainer.module import TrainBatchModule
@@ -31,6 +29,7 @@ from thexp_pl.trainer.state.checkpoint_state import (
     PARAMS_KEY,
     check_weights,
     completed,
+    read_checkpoint,
 )
 from thexp_pl.trainer.state.containers import leaves
 
@@ -181,14 +180,7 @@ def _found(which: Any) -> Path:
 
 def _read(path: Path, weights_only: bool) -> dict[str, Any]:
     """Read a state onto the CPU, whichever device it was saved from."""
-    if kind_of(path.name) or sidecar_path(path).exists():
-        state, _ = read_state(path, weights_only=weights_only, map_location="cpu")
-    else:
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=weights_only)
-        except Exception as error:
-            reason = str(error).partition("\n")[0]
-            raise CheckpointError(f"{path} cannot be loaded: {reason}") from error
+    state, _ = read_checkpoint(path, weights_only=weights_only)
     if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
         raise CheckpointError(f"{path} is neither a checkpoint nor a model of a Trainer")
     return state

@@ -170,7 +170,7 @@ def _begun(params: Params, experiment: Experiment) -> Experiment:
 
 
 class ReadingSaver(Saver):
-    """The Saver of a rank that writes nothing: rank 0 does."""
+    """The Saver of a rank that writes nothing: rank 0 does. Its `save_*` give the folder."""
 
     def _save(self, *args: Any) -> Path:
         return self.dir

@@ -15,6 +15,7 @@ from thexp_pl.errors import CheckpointError, ParamsError
 from thexp_pl.params.plain import to_plain
 from thexp_pl.saver import Saver
 from thexp_pl.saver.names import kind_of, sidecar_path
+from thexp_pl.saver.reading import read_state
 from thexp_pl.trainer.state.attributes import Modules
 
 if TYPE_CHECKING:
@@ -55,12 +56,15 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def read_checkpoint(saver: Saver, path: Path) -> tuple[Any, dict[str, Any]]:
+def read_checkpoint(
+    path: Path, saver: Saver | None = None, *, weights_only: bool = True
+) -> tuple[Any, dict[str, Any]]:
     """Read a Saver's file, or one that a ModelCheckpoint of Lightning's has written.
 
     Args:
-        saver: Any Saver.
         path: The file.
+        saver: Any Saver; with one, what it writes meanwhile is waited for.
+        weights_only: False lets the file run any code.
 
     Returns:
         The state and the values of the sidecar, none where the file has no sidecar.
@@ -69,9 +73,10 @@ def read_checkpoint(saver: Saver, path: Path) -> tuple[Any, dict[str, Any]]:
         CheckpointError: It is missing or damaged.
     """
     if kind_of(path.name) or sidecar_path(path).exists() or not path.is_file():
-        return saver.load_state_dict(path)
+        read = read_state if saver is None else saver.load_state_dict
+        return read(path, weights_only=weights_only, map_location="cpu")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True), {}
+        return torch.load(path, map_location="cpu", weights_only=weights_only), {}
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{path} cannot be loaded: {reason}") from error

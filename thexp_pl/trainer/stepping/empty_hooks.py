@@ -36,10 +36,8 @@ def passed_over(callbacks: Iterable[pl.Callback]) -> Iterator[None]:
     emptied = [
         (vars(callback), hook)
         for callback in callbacks
-        if isinstance(callback, Hookable)
         for hook in _AT_EVERY_BATCH
-        if hook not in vars(callback)
-        and getattr(type(callback), hook) is getattr(pl.Callback, hook)
+        if isinstance(callback, Hookable) and _is_empty(callback, hook)
     ]
     for own, hook in emptied:
         own[hook] = None
