@@ -26,8 +26,8 @@ from thexp_pl.errors import UsageError
 from thexp_pl.record.faults import RecorderWarning
 from thexp_pl.record.journal import read_journal
 from thexp_pl.record.paths import RunPaths
-from thexp_pl.record.runs import Run, read_run
 from thexp_pl.report import run_report
+from thexp_pl.runs.run import Run, read_run
 
 
 def report_of(trainer: Any) -> str:

@@ -21,7 +21,7 @@ from cli_helpers import (
     thexp_pl,
 )
 
-from thexp_pl.record import ExperimentViewer
+from thexp_pl.runs import ExperimentViewer
 
 # jsonargparse deprecates what Lightning calls
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -25,8 +25,8 @@ from cli_helpers import (
 )
 
 from thexp_pl import ThexpCLI
-from thexp_pl.record import ExperimentViewer
-from thexp_pl.record.runs import Run
+from thexp_pl.runs import ExperimentViewer
+from thexp_pl.runs.run import Run
 
 pytestmark = [
     # jsonargparse deprecates what Lightning calls

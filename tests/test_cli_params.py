@@ -14,7 +14,7 @@ from cli_helpers import CommandLine, project, thexp_pl
 
 from thexp_pl import BaseParams, Params, ThexpCLI, Trainer
 from thexp_pl.params.flags import flags_of
-from thexp_pl.record import ExperimentViewer
+from thexp_pl.runs import ExperimentViewer
 
 # jsonargparse deprecates what Lightning calls
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from thexp_pl.errors import UsageError
-from thexp_pl.record import Experiment, ExperimentViewer, read_metrics
+from thexp_pl.record import Experiment, read_metrics
 from thexp_pl.record.faults import RecorderWarning
+from thexp_pl.runs import ExperimentViewer
 
 
 def info_of(root: Path) -> dict[str, Any]:

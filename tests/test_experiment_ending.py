@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from thexp_pl.record import ExperimentViewer
+from thexp_pl.runs import ExperimentViewer
 
 START = """
 import os, signal, sys
@@ -212,7 +212,7 @@ def test_a_forked_child_neither_ends_the_run_nor_records_in_it(tmp_path: Path, c
         if os.fork() == 0:
             {child}
         os.wait()
-        from thexp_pl.record.runs import read_run
+        from thexp_pl.runs.run import read_run
         print(read_run(exp.paths).status)
         exp.log_metrics(1, 0, {{"loss": 2.0}})
         """,

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from thexp_pl.record import Experiment, ExperimentViewer, read_metrics
+from thexp_pl.record import Experiment, read_metrics
 from thexp_pl.record.journal import read_journal
-from thexp_pl.record.runs import Run
+from thexp_pl.runs import ExperimentViewer
+from thexp_pl.runs.run import Run
 
 KILLS = 100
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from thexp_pl.errors import ExperimentNameError, RecordError
-from thexp_pl.record import Experiment, ExperimentViewer
+from thexp_pl.record import Experiment
 from thexp_pl.record.faults import RecorderWarning
+from thexp_pl.runs import ExperimentViewer
 
 HOSTILE = [
     'it\'s "quoted"',

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from thexp_pl.record import Experiment, ExperimentViewer, read_metrics
+from thexp_pl.record import Experiment, read_metrics
 from thexp_pl.record.ranks import RankRecord, note_exit, read_ranks
+from thexp_pl.runs import ExperimentViewer
 
 
 def info_of(root: Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
-from thexp_pl.record import Experiment, ExperimentViewer
+from thexp_pl.record import Experiment
+from thexp_pl.runs import ExperimentViewer
 
 KNOWN = (
     *("variable", "variable_set_late", "variable_url", "variable_line", "before_its_flag", "flag"),

@@ -72,7 +72,7 @@ def test_a_misspelt_name_is_told_with_the_near_miss() -> None:
         "from thexp_pl import globs",
         "from thexp_pl import Experiment, globs",
         "import thexp_pl.record; from thexp_pl import globs",
-        "import thexp_pl.cli.records; import thexp_pl; globs = thexp_pl.globs",
+        "import thexp_pl.cli.commands; import thexp_pl; globs = thexp_pl.globs",
         "from thexp_pl import globs; import thexp_pl.globvars; from thexp_pl import globs",
     ],
 )

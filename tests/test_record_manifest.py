@@ -17,7 +17,7 @@ from thexp_pl.record.folders import run_folders
 from thexp_pl.record.manifest import SCHEMA, SCHEMA_FILE, new_manifest, read_manifest
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
-from thexp_pl.record.runs import read_run
+from thexp_pl.runs.run import read_run
 
 SCRIPT = """
 import sys

@@ -16,7 +16,7 @@ from thexp_pl.record import read_metrics
 from thexp_pl.record.folders import run_folders
 from thexp_pl.record.journal import read_journal
 from thexp_pl.record.manifest import SCHEMA, SCHEMA_FILE
-from thexp_pl.record.runs import Run
+from thexp_pl.runs.run import Run
 
 RECORDS = Path(__file__).parent / "fixtures" / "records"
 EMPTY: dict[str, Any] = {

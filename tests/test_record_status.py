@@ -19,7 +19,7 @@ from thexp_pl.record.folders import run_folders
 from thexp_pl.record.heartbeat import STALE_SECONDS
 from thexp_pl.record.manifest import read_manifest
 from thexp_pl.record.paths import RunPaths
-from thexp_pl.record.runs import read_run
+from thexp_pl.runs.run import read_run
 
 SCRIPT = """
 import sys

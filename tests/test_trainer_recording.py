@@ -24,7 +24,7 @@ from trainer_helpers import (
 from thexp_pl import ExperimentViewer, Params, RunLogger
 from thexp_pl.errors import TrainerError
 from thexp_pl.record.journal import read_journal
-from thexp_pl.record.runs import find_run
+from thexp_pl.runs.keys import find_run
 
 
 class Named(EvalTrainer):

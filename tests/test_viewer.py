@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from thexp_pl.errors import RecordError, UsageError
-from thexp_pl.record import Experiment, ExperimentViewer, read_metrics
+from thexp_pl.record import Experiment, read_metrics
+from thexp_pl.runs import ExperimentViewer
 
 
 def record(root: Path, name: str = "a", **manifest: Any) -> Experiment:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` do
     from thexp_pl.params import BaseParams as BaseParams
     from thexp_pl.params import Params as Params
     from thexp_pl.record import Experiment as Experiment
-    from thexp_pl.record import ExperimentViewer as ExperimentViewer
     from thexp_pl.rnd import RndManager as RndManager
+    from thexp_pl.runs import ExperimentViewer as ExperimentViewer
     from thexp_pl.saver import Saver as Saver
     from thexp_pl.saver import StateFolder as StateFolder
     from thexp_pl.saver import checkpoint_path as checkpoint_path
@@ -42,7 +42,7 @@ _HOMES = {
     "BaseParams": "params",
     "DataBundler": "data",
     "Experiment": "record",
-    "ExperimentViewer": "record",
+    "ExperimentViewer": "runs",
     "Logger": "console",
     "Meter": "meter",
     "Params": "params",

@@ -12,8 +12,8 @@ from thexp_pl.loggers import find_run_logger
 from thexp_pl.record import Experiment
 from thexp_pl.record.ending import status_of
 from thexp_pl.record.faults import Tolerant
-from thexp_pl.record.runs import read_run
 from thexp_pl.report import run_report
+from thexp_pl.runs.run import read_run
 
 __all__ = ["AutoReport"]
 

@@ -108,7 +108,8 @@ def command_parser() -> tuple[argparse.ArgumentParser, dict[str, Any]]:
     Returns:
         The parser, and the parsers of the commands by name.
     """
-    from thexp_pl.cli import completion, records
+    from thexp_pl.cli import commands as record_commands
+    from thexp_pl.cli import completion
 
     parser = _Parser(
         prog="thexp-pl",
@@ -120,6 +121,6 @@ def command_parser() -> tuple[argparse.ArgumentParser, dict[str, Any]]:
     commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in _TRAINING.items():
         commands.add_parser(name, help=text, add_help=False)  # `_dispatch` has taken it before
-    records.add_parsers(commands)
+    record_commands.add_parsers(commands)
     completion.add_parser(commands)
     return parser, commands.choices

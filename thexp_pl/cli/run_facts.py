@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from thexp_pl.record.runs import Run
+from thexp_pl.runs.run import Run
 
 __all__ = ["duration_text", "run_facts", "start_text"]
 

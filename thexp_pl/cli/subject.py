@@ -22,8 +22,8 @@ from thexp_pl.errors import CheckpointError, ParamsError, RecordError, UsageErro
 from thexp_pl.globvars import globs
 from thexp_pl.params import BaseParams
 from thexp_pl.params.flags import apply_values
-from thexp_pl.record import ExperimentViewer
 from thexp_pl.record.folders import as_root
+from thexp_pl.runs import ExperimentViewer
 from thexp_pl.saver.choosing import BEST, LAST, NotFoundError, checkpoint_path
 from thexp_pl.trainer import Trainer
 from thexp_pl.trainer.module import PARAMS_KEY

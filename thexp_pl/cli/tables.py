@@ -19,7 +19,7 @@ from rich.text import Text
 
 from thexp_pl.cli.run_facts import duration_text, run_facts, start_text
 from thexp_pl.record.names import escaped
-from thexp_pl.record.runs import Run
+from thexp_pl.runs.run import Run
 
 __all__ = ["flat", "print_run", "print_runs", "printable"]
 

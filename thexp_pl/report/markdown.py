@@ -13,7 +13,7 @@ from thexp_pl.jsonable import dumps
 from thexp_pl.record.journal import read_journal
 from thexp_pl.record.metrics import read_metrics
 from thexp_pl.record.names import cut, escaped
-from thexp_pl.record.runs import Run
+from thexp_pl.runs.run import Run
 
 __all__ = ["run_report"]
 
@@ -32,7 +32,7 @@ def run_report(run: Run, ending: str | None = None) -> str:
     counted from 1: which of them is the best is the reader's to say.
 
     Args:
-        run: The run, as `thexp_pl.record.runs.read_run` reads it; it may still go on.
+        run: The run, as `thexp_pl.runs.run.read_run` reads it; it may still go on.
         ending: What became of it, where the record cannot say so yet; None for what it says.
 
     Returns:

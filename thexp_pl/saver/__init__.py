@@ -12,8 +12,23 @@ as a folder of files.
 
 from __future__ import annotations
 
-from thexp_pl.saver.choosing import checkpoint_path
-from thexp_pl.saver.saver import Saver
-from thexp_pl.saver.state_folder import StateFolder
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from thexp_pl.saver.choosing import checkpoint_path as checkpoint_path
+    from thexp_pl.saver.saver import Saver as Saver
+    from thexp_pl.saver.state_folder import StateFolder as StateFolder
+
+# Found when they are first used: readers of a folder do without torch.
+_HOMES = {"Saver": "saver", "StateFolder": "state_folder", "checkpoint_path": "choosing"}
 
 __all__ = ["Saver", "StateFolder", "checkpoint_path"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from thexp_pl.errors import CheckpointError, RecordError, UsageError, near_miss
-from thexp_pl.record import ExperimentViewer
+from thexp_pl.errors import CheckpointError, UsageError, near_miss
 from thexp_pl.record.folders import as_root
 from thexp_pl.record.names import shown
-from thexp_pl.record.runs import Run
+from thexp_pl.runs import ExperimentViewer
+from thexp_pl.runs.run import Run
 from thexp_pl.saver import listing
 from thexp_pl.saver.best import recorded
 from thexp_pl.saver.listing import AbsentError, Entry, as_path
@@ -143,7 +142,7 @@ def _in_run(which: str, key: str, name: str, root: Root) -> Path:
             f"{which!r} names no checkpoint: write RUN@CHECKPOINT, as in '@last@best' or"
             " '@last@0000003.ckpt'"
         )
-    run = _find_run(key, root)
+    run = ExperimentViewer(None if root is None else [root]).run(key)
     if name in (LAST, BEST):
         found = _look(run, name)
         if found.path is None:
@@ -175,24 +174,6 @@ def _of_epoch(folder: Path, digits: str) -> Path:
         return undisturbed(folder, look)
     except AbsentError as error:
         raise NotFoundError(str(error)) from None
-
-
-def _find_run(key: str, root: Root) -> Run:
-    viewer = ExperimentViewer(None if root is None else [root])
-    back = re.fullmatch(rf"@last~([0-9]{{1,{MAX_DIGITS}}})", key)
-    try:
-        if back is None:
-            return viewer.run(key)
-        return viewer.runs()[-1 - int(back[1])]
-    except IndexError:
-        raise RecordError(f"no run is {shown(key)}: {len(viewer.runs())} are recorded") from None
-    except RecordError as error:
-        runs = viewer.runs()
-        named = [run for run in runs if run.paths.experiment == key]
-        if named:
-            return named[-1]
-        hint = near_miss(key, {run.paths.experiment for run in runs})
-        raise RecordError(f"{error}{hint}") from None
 
 
 def _names(folder: Path) -> list[str]:

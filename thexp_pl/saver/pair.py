@@ -24,8 +24,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
-import torch
-
 from thexp_pl.atomic import flush_folder
 from thexp_pl.errors import CheckpointError
 from thexp_pl.saver.names import kind_of, sidecar_path
@@ -145,6 +143,8 @@ def _beside(target: Path, suffix: str) -> Path:
 
 
 def _stream(state: Any, file: IO[bytes], target: Path) -> tuple[int, str]:
+    import torch  # here, so that a folder can be read without it
+
     writer = _HashingWriter(file)
     try:
         torch.save(state, cast("IO[bytes]", writer))

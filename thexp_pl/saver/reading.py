@@ -11,8 +11,6 @@ import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import torch
-
 from thexp_pl.errors import CheckpointError
 from thexp_pl.saver.names import kind_of
 from thexp_pl.saver.sidecar import DamagedError, Record, Sidecar, read_sidecar
@@ -106,6 +104,8 @@ def _unpickle(
     weights_only: bool,
     map_location: MAP_LOCATION,
 ) -> Any:
+    import torch  # here, so that a folder can be read without it
+
     try:
         return torch.load(file, map_location=map_location, weights_only=weights_only)
     except Exception as error:

@@ -12,8 +12,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from thexp_pl import __version__
 from thexp_pl.atomic import read_bytes
 from thexp_pl.errors import CheckpointError, UsageError
@@ -181,23 +179,19 @@ def _check(info: Mapping[str, Any], record: Mapping[str, Any]) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that make a checkpoint what it is."""
-    found = {
-        "python": platform.python_version(),
-        "thexp_pl": __version__,
-        "torch": str(torch.__version__),
-    }
-    # never imported from here: a Saver works without Lightning
-    lightning = sys.modules.get("pytorch_lightning")
-    if lightning is not None:
-        found["pytorch_lightning"] = str(lightning.__version__)
+    found = {"python": platform.python_version(), "thexp_pl": __version__}
+    # never imported from here: a Saver works without Lightning, and a reader without torch
+    for name in ("torch", "pytorch_lightning"):
+        if name in sys.modules:
+            found[name] = str(sys.modules[name].__version__)
     return found
 
 
 def world_size() -> int:
     """Number of processes that train together."""
-    distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_world_size()
+    distributed: Any = getattr(sys.modules.get("torch"), "distributed", None)
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return int(distributed.get_world_size())
     return 1
 
 

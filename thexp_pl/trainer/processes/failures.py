@@ -13,7 +13,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from thexp_pl.errors import RecordError, TrainerError
-from thexp_pl.record.runs import read_run
+from thexp_pl.runs.run import read_run
 
 __all__ = ["death_in_words", "told_failures"]
 

@@ -14,7 +14,8 @@ from thexp_pl.record.folders import as_root
 from thexp_pl.record.journal import read_journal
 from thexp_pl.record.keycode import read_sources
 from thexp_pl.record.roots import known_roots
-from thexp_pl.record.runs import Run, find_run, read_runs
+from thexp_pl.runs.keys import find_run
+from thexp_pl.runs.run import Run, read_runs
 
 __all__ = ["ExperimentViewer"]
 
@@ -49,7 +50,7 @@ class ExperimentViewer:
         """Read one run.
 
         Args:
-            key: Its key, the beginning of just that key, or ``@last``.
+            key: A word that means it, see `thexp_pl.runs.keys.find_run`.
 
         Returns:
             The run.
@@ -95,7 +96,7 @@ class ExperimentViewer:
         """Read the sources that a run kept as key code.
 
         Args:
-            key: Its key, the beginning of just that key, or ``@last``.
+            key: A word that means it, see `thexp_pl.runs.keys.find_run`.
 
         Returns:
             The sources by name, such as ``__main__.train``.
@@ -109,10 +110,10 @@ class ExperimentViewer:
         """Read what is known of a run.
 
         Args:
-            key: Its key, the beginning of just that key, or ``@last``.
+            key: A word that means it, see `thexp_pl.runs.keys.find_run`.
 
         Returns:
-            The manifest and what became of the run, see `thexp_pl.record.runs.Run.to_dict`.
+            The manifest and what became of the run, see `thexp_pl.runs.run.Run.to_dict`.
 
         Raises:
             RecordError: There is no such run.

@@ -1,4 +1,4 @@
-"""Reading runs back: one run, all runs of some roots, and the run that a key means."""
+"""Reading runs back from their files: one run, and all runs of some roots."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from thexp_pl.errors import RecordError, near_miss
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.death import death_of
 from thexp_pl.record.folders import run_folders
 from thexp_pl.record.manifest import read_manifest
 from thexp_pl.record.metrics import read_metrics
-from thexp_pl.record.names import shown
 from thexp_pl.record.notes import read_notes
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.ranks import read_ranks
 from thexp_pl.record.status import ENDED, compute_status
 from thexp_pl.record.summary import MetricsSummary
 
-__all__ = ["Run", "find_run", "read_run", "read_runs"]
-
-LAST = "@last"
+__all__ = ["Run", "folders_of", "read_run", "read_runs"]
 
 
 @dataclass(frozen=True)
@@ -144,43 +140,17 @@ def read_runs(roots: Iterable[Path]) -> list[Run]:
     Returns:
         The runs, oldest first.
     """
-    runs = [read_run(paths) for paths in _folders(roots)]
+    runs = [read_run(paths) for paths in folders_of(roots)]
     return sorted(runs, key=lambda run: (run.started, run.key))
 
 
-def find_run(roots: Iterable[Path], text: str) -> Run:
-    """Find the run that a key means.
+def folders_of(roots: Iterable[Path]) -> list[RunPaths]:
+    """List the folders of the runs of some roots.
 
     Args:
-        roots: The experiment roots to look in.
-        text: A key, the beginning of just one key, or ``@last`` for the run that started last.
+        roots: The experiment roots; one that is named twice counts once.
 
     Returns:
-        The run.
-
-    Raises:
-        RecordError: There is none, or more than one.
+        Their paths, in no particular order.
     """
-    roots = list(roots)
-    if text == LAST:
-        runs = read_runs(roots)
-        if not runs:
-            raise RecordError("no run is recorded yet, so none is the last; record one first")
-        return runs[-1]
-    folders = _folders(roots)
-    found = [paths for paths in folders if paths.key == text]
-    found = found or [paths for paths in folders if text and paths.key.startswith(text)]
-    if len(found) == 1:
-        return read_run(found[0])
-    if found:
-        some = ", ".join(sorted(f"{paths.key} in {paths.root}" for paths in found)[:3])
-        raise RecordError(
-            f"the key {shown(text)} means {len(found)} runs ({some}, ...): give more of the key,"
-            " or one root"
-        )
-    hint = near_miss(text, [paths.key for paths in folders])
-    raise RecordError(f"no run has the key {shown(text)}{hint}; `thexp-pl list` shows the keys")
-
-
-def _folders(roots: Iterable[Path]) -> list[RunPaths]:
     return [paths for root in {root.resolve() for root in roots} for paths in run_folders(root)]

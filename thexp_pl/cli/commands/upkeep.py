@@ -1,0 +1,15 @@
+"""``thexp-pl tag | rm | gc | reindex``: keeping the records of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["add_parsers"]
+
+
+def add_parsers(subparsers: Any) -> None:
+    """Add the command.
+
+    Args:
+        subparsers: What ``ArgumentParser.add_subparsers`` gave.
+    """

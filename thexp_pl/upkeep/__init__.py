@@ -1,0 +1,1 @@
+"""Keeping records: tags, the trash, dropping what nothing needs, checking, and runs as one file."""
