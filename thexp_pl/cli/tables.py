@@ -19,9 +19,10 @@ from rich.text import Text
 
 from thexp_pl.cli.run_facts import duration_text, run_facts, start_text
 from thexp_pl.record.names import escaped
+from thexp_pl.runs.flat import flat
 from thexp_pl.runs.run import Run
 
-__all__ = ["flat", "print_run", "print_runs", "printable"]
+__all__ = ["print_run", "print_runs", "printable"]
 
 _PIPE_WIDTH = 100_000
 _MAX_CELL = 500
@@ -89,28 +90,6 @@ def print_run(run: Run) -> None:
         for path, size in _files(run):
             table.add_row(_cell(path), _cell(size))
         _section(console, "files", table)
-
-
-def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Write nested parameters with dotted names.
-
-    Args:
-        params: The parameters.
-        above: What comes before each name.
-
-    Returns:
-        The parameters by dotted name; an empty mapping stays one.
-
-    >>> flat({"optim": {"lr": 0.1}, "epoch": 3})
-    {'optim.lr': 0.1, 'epoch': 3}
-    """
-    result: dict[str, Any] = {}
-    for name, value in params.items():
-        if isinstance(value, Mapping) and value:
-            result.update(flat(value, f"{above}{name}."))
-        else:
-            result[f"{above}{name}"] = value
-    return result
 
 
 def printable(text: str) -> str:

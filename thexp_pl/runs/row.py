@@ -22,7 +22,7 @@ class RunRow:
         status: As `thexp_pl.record.status` judges it, or ``damaged``.
         started: When it started, seconds since 1970.
         seconds: How long it took; None while it runs and where that is not known.
-        params: Its parameters by dotted name.
+        params: Its parameters, nested as recorded; `thexp_pl.runs.flat` gives dotted names.
         metrics: By name ``last``, ``min``, ``max``, ``mean``, ``count`` and ``nonfinite``; values
             that are not finite are floats too.
         tags: Its tags.
