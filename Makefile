@@ -46,7 +46,7 @@ test-dist: $(VENV)/.installed-dev
 	rm -rf .venv-dist
 
 # the peers live in an environment of their own, which also sees the main one's packages
-bench: $(VENV)/.installed-dev .venv-bench/.installed
+bench: $(VENV)/.installed-dev .venv-bench/.installed .venv-trackers/.installed
 	.venv-bench/bin/python -m benchmarks $(NAME)
 
 .venv-bench/.installed: benchmarks/peers.txt $(VENV)/.installed-dev
@@ -55,6 +55,11 @@ bench: $(VENV)/.installed-dev .venv-bench/.installed
 	own=$$(.venv-bench/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))"); \
 	echo "import site; site.addsitedir('$$main')" > $$own/main-environment.pth
 	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet -r benchmarks/peers.txt
+	touch $@
+
+.venv-trackers/.installed: benchmarks/trackers.txt
+	test -d .venv-trackers || $(PYTHON) -m venv .venv-trackers
+	.venv-trackers/bin/python -m pip --disable-pip-version-check install --quiet -r benchmarks/trackers.txt
 	touch $@
 
 $(VENV)/bin/python:
@@ -70,4 +75,4 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-dist .venv-bench build dist *.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-dist .venv-bench .venv-trackers build dist *.egg-info

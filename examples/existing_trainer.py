@@ -39,6 +39,7 @@ def two_rings():
 
 
 if __name__ == "__main__":
+    torch.manual_seed(0)
     train_set, held_out = random_split(two_rings(), [800, 200])
     trainer = pl.Trainer(
         max_epochs=3,

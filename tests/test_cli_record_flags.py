@@ -58,7 +58,9 @@ def test_a_facade_that_goes_on_from_another_run_names_its_parent(thexp_pl: Comma
     checkpoint = first.run / "modules" / "0000001.ckpt"
     second = thexp_pl.mine("--epoch=2", f"--ckpt_path={checkpoint}", *QUIET)
     assert second.code == 0, second.err
-    assert manifest(second.run)["parent"] == {"key": first.run.name, "how": "resumed"}
+    parent = manifest(second.run)["parent"]
+    assert (parent["key"], parent["how"]) == (first.run.name, "resumed")
+    assert checkpoint.samefile(second.run.parents[1] / parent["checkpoint"])
     events = [json.loads(line) for line in (second.run / "journal.jsonl").read_text().splitlines()]
     (resume,) = (event for event in events if event["event"] == "resume")
     assert resume["run"] == first.run.name

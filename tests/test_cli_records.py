@@ -1,11 +1,10 @@
-"""`thexp-pl list | show | init | config`, as they are typed."""
+"""`thexp-pl list`, as it is typed."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,35 +106,6 @@ def test_exps_dir_looks_into_one_root_only(thexp_pl: Terminal) -> None:
     assert "three': give a folder" in thexp_pl.refused("list", "--exps_dir", "three")
 
 
-def test_show_tells_facts_params_metrics_and_files(thexp_pl: Terminal) -> None:
-    exp = record(optim={"lr": 0.1})
-    exp.tag("paper")
-    exp.note("the good one")
-    (exp.hold_exp_part("modules") / "0.ckpt").write_bytes(b"12345")
-    text = thexp_pl("show", exp.key[:-1])
-    for fact in ("digits", "finished", "optim.lr", "paper", "the good one", str(exp.path)):
-        assert fact in text
-    assert re.search(r"modules/0\.ckpt +5 bytes", text)
-    assert [line.split() for line in text.splitlines() if line.startswith("loss")] == [
-        ["loss", "0.5", "0.5", "2.5", "1.5", "2"]
-    ]
-
-
-def test_show_says_what_ended_a_run(thexp_pl: Terminal) -> None:
-    with pytest.raises(ValueError, match="no such batch"), Experiment("./e", "a"):
-        raise ValueError("no such batch")
-    text = thexp_pl("show", "@last")
-    assert "failed" in text
-    assert "ended by message    no such batch" in text
-    assert "traceback.txt" in text
-
-
-def test_an_unknown_key_is_one_line_with_the_near_miss(thexp_pl: Terminal) -> None:
-    key = record().key
-    typo = key[:-1] + ("x" if key[-1] != "x" else "y")
-    assert f"did you mean '{key}'" in thexp_pl.refused("show", typo)
-
-
 HOSTILE = [
     "[red]x[/red]",
     "[/]",
@@ -230,72 +200,3 @@ sys.stderr.write(repr(sorted(heavy & set(sys.modules))))
             env=os.environ | {"THEXP_HOME": str(own_home)},
         )
         assert done.stderr == loaded
-
-
-def test_config_has_the_forms_of_thexp(thexp_pl: Terminal, tmp_path: Path) -> None:
-    assert str(tmp_path) in thexp_pl("init")
-    assert thexp_pl("config", "-l") == ""
-    thexp_pl("config", "--global", "datasets", "/path/to/all/datasets")
-    thexp_pl("config", "--global", "seed", "7")
-    thexp_pl("config", "--local", "seed", "8")
-    assert thexp_pl("config", "--global", "-l") == "datasets=/path/to/all/datasets\nseed=7\n"
-    assert thexp_pl("config", "--local", "-l") == "seed=8\n"
-    assert thexp_pl("config", "-l") == "datasets=/path/to/all/datasets\nseed=7\nseed=8\n"
-    assert thexp_pl("config", "seed") == "8\n"
-    assert thexp_pl("config", "--global", "seed") == "7\n"
-    thexp_pl("config", "--local", "-u", "seed")
-    assert thexp_pl("config", "seed") == "7\n"
-    thexp_pl("config", "--global", "-u", "datasets")
-    assert "no variable 'datasets'" in thexp_pl.refused("config", "datasets")
-
-
-@pytest.mark.parametrize(
-    ("typed", "value", "printed"),
-    [
-        ("0.1", 0.1, "0.1"),
-        ("-3", -3, "-3"),
-        ("true", True, "true"),
-        ('{"a": [1]}', {"a": [1]}, '{"a": [1]}'),
-        ('"7"', "7", "7"),
-        ("my.module:Trainer", "my.module:Trainer", "my.module:Trainer"),
-        ("NaN", "NaN", "NaN"),
-        ("数据", "数据", "数据"),
-    ],
-)
-def test_config_keeps_json_where_it_parses_and_else_text(
-    thexp_pl: Terminal, typed: str, value: Any, printed: str
-) -> None:
-    from thexp_pl.globvars import globs
-
-    thexp_pl("config", "--global", "value", typed)
-    assert globs["value"] == value
-    assert thexp_pl("config", "value") == f"{printed}\n"
-
-
-def test_outside_a_project_local_says_how_to_make_one(thexp_pl: Terminal, tmp_path: Path) -> None:
-    for words in (["a", "1"], ["-l"], ["-u", "a"]):
-        assert "`thexp-pl init`" in thexp_pl.refused("config", "--local", *words)
-    assert "`thexp-pl init`" in thexp_pl.refused("config", "a", "1")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_init_makes_a_folder_a_project_and_keeps_one_that_is(
-    thexp_pl: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    thexp_pl("init", "new/project")
-    monkeypatch.chdir(tmp_path / "new" / "project")
-    thexp_pl("config", "a", "1")
-    thexp_pl("init")
-    assert thexp_pl("config", "a") == "1\n"
-
-
-@pytest.mark.parametrize("words", [[], ["-l", "a"], ["-l", "-u", "a"], ["-u", "a", "b"]])
-def test_config_refuses_what_it_cannot_mean(thexp_pl: Terminal, words: list[str]) -> None:
-    assert "one thing at a time" in thexp_pl.refused("config", *words)
-
-
-def test_a_missing_variable_offers_the_near_miss(thexp_pl: Terminal) -> None:
-    thexp_pl("config", "--global", "datasets", "/d")
-    assert "did you mean 'datasets'" in thexp_pl.refused("config", "dataset")
-    assert "did you mean 'datasets'" in thexp_pl.refused("config", "--global", "dataset")
-    assert "did you mean 'datasets'" in thexp_pl.refused("config", "--global", "-u", "dataset")

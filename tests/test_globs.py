@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -152,29 +151,6 @@ def test_a_home_that_cannot_be_written_is_one_line(
     monkeypatch.setenv("THEXP_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(GlobsError, match=r"Not a directory; .*THEXP_HOME"):
         globs.update("global", "a", 1)
-
-
-def test_processes_that_write_together_lose_nothing(own_home: Path) -> None:
-    script = """
-import sys
-from thexp_pl import globs
-sys.stdin.readline()
-for number in range(10):
-    globs.update("global", f"{sys.argv[1]}-{number}", number)
-"""
-    writers = [
-        subprocess.Popen([sys.executable, "-c", script, str(i)], stdin=subprocess.PIPE, text=True)
-        for i in range(4)
-    ]
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.close()
-    for writer in writers:
-        writer.wait()
-    assert [writer.returncode for writer in writers] == [0] * 4
-    variables = json.loads(globs.glob_fn.read_text())
-    assert len(variables) == 40
 
 
 def test_a_file_of_variables_that_is_a_pipe_is_not_waited_for(own_home: Path) -> None:

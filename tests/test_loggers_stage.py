@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -89,7 +90,12 @@ def test_a_checkpoint_of_another_run_makes_that_run_the_parent(make_logger: Any)
 
     fit(second, 2, ckpt=path)
 
-    assert parent(second) == {"key": first.version, "how": "resumed"}
+    assert parent(second) == {
+        "key": first.version,
+        "how": "resumed",
+        "sha256": None,
+        "checkpoint": path.relative_to(first.save_dir).as_posix(),
+    }
     (event,) = events(second, "resume")
     assert (event["path"], event["run"]) == (str(path), first.version)
 
@@ -104,7 +110,11 @@ def test_a_sidecar_tells_the_run_wherever_its_checkpoint_lies(
 
     fit(second, 2, ckpt=tmp_path / "0000001.ckpt")
 
-    assert parent(second) == {"key": first.version, "how": "resumed"}
+    origin = parent(second)
+    assert (origin["key"], origin["how"]) == (first.version, "resumed")
+    assert origin["checkpoint"].endswith("0000001.ckpt")
+    content = (tmp_path / "0000001.ckpt").read_bytes()
+    assert origin["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 def test_a_checkpoint_of_no_run_or_of_the_same_has_no_parent(

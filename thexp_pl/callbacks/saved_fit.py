@@ -21,9 +21,11 @@ from thexp_pl.callbacks.exactness import tell_inexactness
 from thexp_pl.callbacks.leftovers import (
     EarlyStops,
     collect,
+    coming_rows,
     is_within_epoch,
     restore,
     watch_steps,
+    write_rows,
 )
 from thexp_pl.callbacks.monitored import Monitored
 from thexp_pl.callbacks.preemption import Signals, agreed
@@ -110,10 +112,12 @@ class SavedFit:
             **collect(self._trainer, module),
             "measured": self._monitored.measured(self._trainer),
             "stopped": self._stops.stopped(self._trainer),
+            "rows": coming_rows(self._trainer),
         }
 
     def _restore(self, module: pl.LightningModule, loaded: dict[str, Any]) -> None:
         restore(self._trainer, module, loaded)
+        write_rows(self._trainer, loaded.get("rows"))
         self._monitored.go_on(self._trainer, loaded.get("measured"))
         within = is_within_epoch(self._trainer)
         self._stops.stop_again(self._trainer, loaded.get("stopped"), within=within)

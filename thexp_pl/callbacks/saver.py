@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from thexp_pl.callbacks.due import Schedule
 from thexp_pl.callbacks.hook import Hookable
-from thexp_pl.callbacks.leftovers import EarlyStops, restore_callback_metrics
+from thexp_pl.callbacks.leftovers import EarlyStops, restore_callback_metrics, write_rows
 from thexp_pl.callbacks.monitored import Monitored
 from thexp_pl.callbacks.preemption import note_signal
 from thexp_pl.callbacks.refusals import (
@@ -23,6 +23,7 @@ from thexp_pl.callbacks.saved_fit import SavedFit
 from thexp_pl.callbacks.store import Store, modules_of
 from thexp_pl.errors import UsageError, near_miss
 from thexp_pl.loggers import find_run_logger
+from thexp_pl.loggers.going_on import follow_rerun
 from thexp_pl.loggers.rank_zero import settle_rank
 from thexp_pl.saver import Saver
 
@@ -109,6 +110,7 @@ class SaverCallback(Hookable, Checkpoint):
         ):
             if not isinstance(switch, bool):
                 raise UsageError(f"{name} must be True or False, not {switch!r}")
+        follow_rerun()
         _check_word("mode", mode, ("min", "max"))
         _check_word("on_error", on_error, ("continue", "stop"))
         self.max_to_keep = max_to_keep
@@ -170,7 +172,9 @@ class SaverCallback(Hookable, Checkpoint):
         if logger is not None:
             logger.experiment.hold_exp_part("modules", [".ckpt", ".pth"])
         options: dict[str, Any] = {"background": self.background}
-        options["on_commit"] = None if logger is None else logger.log_checkpoint
+        if logger is not None:
+            options["on_commit"] = logger.log_checkpoint
+            options["rows"] = logger.experiment.kept_rows
         return Store(self.open_saver(*modules_of(trainer), **options), self.on_error)
 
     def open_saver(self, folder: Path, run_key: str | None, **options: Any) -> Saver:
@@ -179,7 +183,7 @@ class SaverCallback(Hookable, Checkpoint):
         Args:
             folder: The folder; made if it is missing.
             run_key: The run to name in the sidecars, or None.
-            **options: ``background`` and ``on_commit``, as in `Saver`.
+            **options: ``background``, ``on_commit`` and ``rows``, as in `Saver`.
 
         Raises:
             CheckpointError: As `Saver`.
@@ -233,6 +237,7 @@ class SaverCallback(Hookable, Checkpoint):
         """Restore the metrics where nothing was left to train."""
         if self._store is not None and self._leftovers is not None:
             restore_callback_metrics(trainer, pl_module, self._leftovers)
+            write_rows(trainer, self._leftovers.get("rows"))
             self._leftovers = None
 
     def on_exception(

@@ -4,34 +4,60 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from thexp_pl.errors import UsageError
 
-__all__ = ["add_parser", "run_completion"]
+__all__ = ["add_parser", "offer_values", "run_completion"]
 
 _SHELLS = ("bash", "zsh", "tcsh")
-# Words and runs are found by the shell itself: to ask Python for them would take half a second
-# at each press of the key.
-_CHECKPOINTS = {
-    "bash": "_thexp_pl_checkpoints",
-    "zsh": "_thexp_pl_checkpoints",
-    "tcsh": "f",
-    "preamble": {
-        "bash": """
+# Words and runs are found by the shell itself: to ask Python for them would take a quarter of a
+# second at each press of the key. `compgen -W` is not used for names of folders: it would carry out
+# a `$(command)` in one. What would not survive the line being read again is not offered.
+_BASH = r"""
+_thexp_pl_offer() {
+  local typed=$1 word
+  shift
+  for word; do
+    case $word in
+      *[[:space:][:cntrl:]\'\"\\\$\`\&\;\|\<\>\(\)\*\?\[\{\#]*) ;;
+      "$typed"*) printf '%s\n' "$word" ;;
+    esac
+  done
+}
 _thexp_pl_checkpoints() {
   local manifest key
+  local -a words=(last best)
   compgen -f -- "$1"
-  compgen -W "last best" -- "$1"
   for manifest in experiment/*/*/run.json; do
     key=${manifest%/run.json}
     key=${key##*/}
-    [ -e "$manifest" ] && compgen -W "$key@last $key@best" -- "$1"
+    [ -e "$manifest" ] && words+=("$key@last" "$key@best")
   done
+  _thexp_pl_offer "$1" "${words[@]}"
 }
-""",
-        "zsh": """
+_thexp_pl_runs() {
+  local entry text found pattern='"path": "([^"\\]*)"'
+  local -a words=(@last)
+  for entry in "${THEXP_HOME:-$HOME/.thexp}"/roots/*.json; do
+    [ -e "$entry" ] || continue
+    IFS= read -r -d '' text < "$entry"
+    [[ $text =~ $pattern ]] || continue
+    for found in "${BASH_REMATCH[1]}"/*/"$1"*/run.json; do
+      [ -e "$found" ] || continue
+      found=${found%/run.json}
+      words+=("${found##*/}")
+    done
+    for found in "${BASH_REMATCH[1]}/$1"*/; do
+      found=${found%/}
+      [ -d "$found" ] && words+=("${found##*/}")
+    done
+  done
+  _thexp_pl_offer "$1" "${words[@]}"
+}
+"""
+_ZSH = r"""
 _thexp_pl_checkpoints() {
   local manifest
   local -a words=(last best)
@@ -40,9 +66,30 @@ _thexp_pl_checkpoints() {
   done
   _alternative "words:checkpoint:compadd -a words" "files:file:_files"
 }
-""",
-    },
+_thexp_pl_runs() {
+  local entry found root
+  local -a words=(@last) match mbegin mend
+  for entry in "${THEXP_HOME:-$HOME/.thexp}"/roots/*.json(N); do
+    [[ "$(<$entry)" =~ '"path": "([^"\\]*)"' ]] || continue
+    root=$match[1]
+    for found in $root/*/*/run.json(N); do
+      words+=("${found:h:t}")
+    done
+    for found in $root/*(N/); do
+      words+=("${found:t}")
+    done
+  done
+  compadd -a words
 }
+"""
+_PREAMBLE = {"bash": _BASH, "zsh": _ZSH}
+_CHECKPOINTS = {
+    "bash": "_thexp_pl_checkpoints",
+    "zsh": "_thexp_pl_checkpoints",
+    "tcsh": "f",
+    "preamble": _PREAMBLE,
+}
+_RUNS = {"bash": "_thexp_pl_runs", "zsh": "_thexp_pl_runs", "tcsh": "f", "preamble": _PREAMBLE}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -88,18 +135,40 @@ def run_completion(arguments: argparse.Namespace) -> int:
     parser, commands = command_parser()
     name = arguments.trainer_class
     commands |= parsers([] if name is None else [f"--trainer_class={name}"])
+    offer_values(commands)
+    sys.stdout.write(shtab.complete(parser, arguments.shell))
+    return 0
+
+
+def offer_values(commands: Mapping[str, argparse.ArgumentParser]) -> None:
+    """Say of each argument of some commands what may stand there.
+
+    Args:
+        commands: The commands' parsers.
+    """
+    import shtab
+
     for command in commands.values():
         for action in command._actions:
             if action.dest == "config":
-                action.complete = shtab.FILE
+                offered: Any = shtab.FILE
             elif action.dest == "ckpt_path":
-                action.complete = _CHECKPOINTS
+                offered = _CHECKPOINTS
             elif action.dest == "exps_dir":
-                action.complete = shtab.DIRECTORY
-            elif not action.choices:
-                action.choices = sorted(_values(action)) or None
-    sys.stdout.write(shtab.complete(parser, arguments.shell))
-    return 0
+                offered = shtab.DIRECTORY
+            elif _is_run(action):
+                offered = _RUNS
+            else:
+                if not action.choices:
+                    action.choices = sorted(_values(action)) or None
+                continue
+            action.complete = offered  # type: ignore[attr-defined]  # shtab's own
+
+
+def _is_run(action: argparse.Action) -> bool:
+    """Tell an argument that names a run: KEY, KEY|QUERY and the like, and the A and B of diff."""
+    word = str(action.metavar)
+    return not action.option_strings and (word.startswith("KEY") or word in ("A", "B"))
 
 
 def _values(action: Any) -> Iterator[str]:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from thexp_pl.runs.row import RunRow
 from thexp_pl.runs.run import Run
 
-__all__ = ["duration_text", "run_facts", "start_text"]
+__all__ = ["duration_text", "run_facts", "start_text", "used_data"]
 
 _TOLD_PACKAGES = ("thexp-pl", "torch", "pytorch-lightning", "lightning", "numpy")
 _HASH_LETTERS = 12
 _GIB = 1 << 30
 
 
-def run_facts(run: Run) -> Iterator[tuple[str, str]]:
-    """Go through what is known of a run, but for its parameters, metrics and files.
+def run_facts(run: Run, children: Iterable[RunRow] = ()) -> Iterator[tuple[str, str]]:
+    """Go through what is known of a run, but for its parameters, metrics, data and files.
 
     Args:
         run: The run.
+        children: The runs that came from it.
 
     Yields:
         A name, and what there is to say.
@@ -38,6 +40,8 @@ def run_facts(run: Run) -> Iterator[tuple[str, str]]:
     parent = _object(info, "parent")
     if parent:
         yield "parent", f"{parent.get('how')} from {parent.get('key')}"
+    for child in children:
+        yield "child", f"{child.key}  {child.status}"
     for name in ("command", "python"):
         if info.get(name):
             yield name, str(info[name])
@@ -46,14 +50,31 @@ def run_facts(run: Run) -> Iterator[tuple[str, str]]:
     yield from _code(info)
     yield from _machine(info)
     yield from _ranks(info)
-    for used in _objects(info, "uses"):
-        digest = str(used.get("sha256") or "")[:_HASH_LETTERS]
-        yield "uses", f"{used.get('path')}  {digest or used.get('state')}"
     if info["tags"]:
         yield "tags", ", ".join(info["tags"])
     for note in info["notes"]:
         yield "note", note["text"]
     yield "folder", info["folder"]
+
+
+def used_data(run: Run) -> Iterator[tuple[str, str, str]]:
+    """Go through the data that a run declared to use.
+
+    Args:
+        run: The run.
+
+    Yields:
+        The path or address, its size, and the beginning of its hash, or why there is none.
+    """
+    for used in _objects(run.manifest, "uses"):
+        size = used.get("bytes")
+        digest = str(used.get("sha256") or "")[:_HASH_LETTERS]
+        why = f": {used['error']}" if used.get("error") else ""
+        yield (
+            str(used.get("path")),
+            f"{size:,} bytes" if isinstance(size, int) else "",
+            digest or f"{used.get('state')}{why}",
+        )
 
 
 def start_text(run: Run) -> str:
@@ -101,7 +122,7 @@ def _machine(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "host", str(process["host"])
     if cpu:
         memory = cpu.get("memory")
-        size = f", {memory / _GIB:.0f} GiB" if isinstance(memory, int) else ""
+        size = f", {(memory + _GIB // 2) // _GIB} GiB" if isinstance(memory, int) else ""
         yield "cpu", f"{cpu.get('model')}, {cpu.get('logical')} processors{size}"
     for gpu in _objects(info, "gpus"):
         yield "gpu", str(gpu.get("name"))

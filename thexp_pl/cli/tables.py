@@ -1,4 +1,4 @@
-"""Runs as tables for people; what a run calls itself is shown, never obeyed.
+"""Tables for people; what a run calls itself is shown, never obeyed.
 
 Names, notes and parameters may hold anything: they reach the terminal as text, without markup and
 with control characters escaped. In a pipe lines are as long as they need to be.
@@ -7,9 +7,8 @@ with control characters escaped. In a pipe lines are as long as they need to be.
 from __future__ import annotations
 
 import io
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,17 +16,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from thexp_pl.cli.run_facts import duration_text, run_facts, start_text
 from thexp_pl.record.names import escaped
-from thexp_pl.runs.flat import flat
-from thexp_pl.runs.run import Run
 
-__all__ = ["print_run", "print_runs", "printable"]
+__all__ = ["STYLES", "cell", "console", "grid", "printable", "short"]
 
 _PIPE_WIDTH = 100_000
 _MAX_CELL = 500
-_MAX_FILES = 200
-_STYLES = {
+STYLES = {
     "running": "cyan",
     "finished": "green",
     "failed": "red",
@@ -36,60 +31,6 @@ _STYLES = {
     "lost": "magenta",
     "damaged": "red",
 }
-
-
-def print_runs(runs: Sequence[Run]) -> None:
-    """Print one line a run: key, experiment, status, start, duration, parameters, metrics.
-
-    Args:
-        runs: The runs; of their parameters only those that differ between them are shown.
-    """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("key", "experiment", "status", "start", "duration", "params", "metrics"):
-        table.add_column(title, overflow="fold", no_wrap=title in ("key", "status"))
-    params = [flat(run.params) for run in runs]
-    differing = _differing(params)
-    for run, own in zip(runs, params, strict=True):
-        table.add_row(
-            _cell(run.key),
-            _cell(run.paths.experiment),
-            _cell(run.status, _STYLES.get(run.status, "")),
-            _cell(start_text(run)),
-            _cell(duration_text(run)),
-            _cell("  ".join(f"{name}={_short(own[name])}" for name in differing if name in own)),
-            _cell("  ".join(f"{n}={_short(cell.get('last'))}" for n, cell in run.metrics.items())),
-        )
-    with _console() as console:
-        console.print(table)
-
-
-def print_run(run: Run) -> None:
-    """Print a run's facts, parameters, metrics and files.
-
-    Args:
-        run: The run.
-    """
-    with _console() as console:
-        facts = _grid()
-        for name, value in run_facts(run):
-            facts.add_row(_cell(name, "bold"), _cell(value))
-        console.print(facts)
-        params = flat(run.params)
-        if params:
-            table = _grid()
-            for name, value in params.items():
-                table.add_row(_cell(name), _cell(_short(value)))
-            _section(console, "params", table)
-        if run.metrics:
-            columns = ("last", "min", "max", "mean", "count")
-            table = Table("", *columns, box=None, pad_edge=False, header_style="bold")
-            for name, cell in run.metrics.items():
-                table.add_row(_cell(name), *(_cell(_short(cell.get(column))) for column in columns))
-            _section(console, "metrics", table)
-        table = _grid()
-        for path, size in _files(run):
-            table.add_row(_cell(path), _cell(size))
-        _section(console, "files", table)
 
 
 def printable(text: str) -> str:
@@ -108,7 +49,7 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def _console() -> Iterator[Console]:
+def console() -> Iterator[Console]:
     """Print to the terminal, or into a pipe without the blanks that fill up a table."""
     plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
     if sys.stdout.isatty():
@@ -120,46 +61,31 @@ def _console() -> Iterator[Console]:
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in text.getvalue().split("\n")[:-1])
 
 
-def _cell(text: str, style: str = "") -> Text:
+def cell(text: str, style: str = "") -> Text:
+    """Make a cell of a table, see `printable`.
+
+    Args:
+        text: What it holds.
+        style: Its style, as rich calls it.
+    """
     return Text(printable(text), style=style)
 
 
-def _grid() -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    return grid
+def grid(columns: int = 2) -> Table:
+    """Make a table without a header, whose last column alone is folded.
+
+    Args:
+        columns: How many it has.
+    """
+    table = Table.grid(padding=(0, 2))
+    for _ in range(columns - 1):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
 
 
-def _section(console: Console, title: str, table: Table) -> None:
-    console.print()
-    console.print(title, style="bold underline")
-    console.print(table)
-
-
-def _differing(params: Sequence[Mapping[str, Any]]) -> list[str]:
-    names = dict.fromkeys(name for own in params for name in own)
-    missing = object()
-    return [
-        name
-        for name in names
-        if any(own.get(name, missing) != params[0].get(name, missing) for own in params)
-    ]
-
-
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Give a value as a cell shows it: of a float five digits."""
     if isinstance(value, float):
         return f"{value:.5g}"
     return str(value)
-
-
-def _files(run: Run) -> Iterator[tuple[str, str]]:
-    paths = sorted(path for path in run.paths.folder.rglob("*") if not path.is_dir())
-    for path in paths[:_MAX_FILES]:
-        try:
-            size = f"{os.lstat(path).st_size:,} bytes"
-        except OSError:
-            size = "gone"
-        yield str(path.relative_to(run.paths.folder)), size
-    if len(paths) > _MAX_FILES:
-        yield f"... and {len(paths) - _MAX_FILES} more", ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from thexp_pl.cli.lightning_cli import ThexpCLI
+from thexp_pl.record.again import take_checkpoint
 
 __all__ = ["parsers", "run"]
 
@@ -26,6 +27,10 @@ def run(words: list[str]) -> int:
         SystemExit: With code 2, for a mistake in the command.
     """
     _look_in_this_folder()
+    is_fit = "fit" in (words if words[0].startswith("-") else words[:1])
+    checkpoint = take_checkpoint() if is_fit else ""
+    if checkpoint:  # the last one that is given counts
+        words = [*words, f"--ckpt_path={checkpoint}"]
     ThexpCLI(args=words, parser_kwargs={"prog": _PROGRAM})
     return 0
 

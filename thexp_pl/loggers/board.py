@@ -39,6 +39,8 @@ class Board:
             told once, it is kept (the newest 10,000 events at most) and tried again. A device
             fails: its values are lost. TensorBoard itself fails: the board takes nothing more.
         standing: That of the board whose curves this one goes on with.
+        goes_back: Whether it takes the place of what other files of the folder have from its first
+            step on, as where a training goes on from a checkpoint.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -54,9 +56,11 @@ class Board:
         folder: Path,
         report: Callable[[Exception], object],
         standing: tuple[int, Mapping[str, float]] = (0, {}),
+        goes_back: bool = False,
     ) -> None:
         self._folder = folder
         self._report = report
+        self._goes_back = goes_back
         self._pid = os.getpid()
         self._start = time.time()
         self._step, shown = standing
@@ -219,7 +223,7 @@ class Board:
             while self._fill_batch():
                 self._settle([item.given for item in self._batch if isinstance(item, Scalars)])
                 if self._file is None:
-                    self._file = EventFile(self._folder)
+                    self._file = EventFile(self._folder, self._goes_back)
                 self._file.append(self._batch)
                 for item in self._batch:
                     if isinstance(item, Scalars):

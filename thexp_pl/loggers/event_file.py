@@ -56,18 +56,20 @@ class EventFile:
 
     Args:
         folder: Where to make it; the folder is made where it is missing.
+        goes_back: Whether it takes the place of what earlier files have from its first step on.
 
     Raises:
         OSError: It cannot be made.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, goes_back: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         path = folder / f"events.out.tfevents.{name}"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o666)
         self._begun = False
+        self._goes_back = goes_back
 
     def append(self, items: Iterable[Scalars | Event]) -> None:
         """Add scalars and other events, all of them or none.
@@ -78,7 +80,7 @@ class EventFile:
         Raises:
             OSError: The disk refused them.
         """
-        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         buffer = io.BytesIO()
@@ -86,11 +88,17 @@ class EventFile:
         if not self._begun:
             head = Event(wall_time=time.time(), file_version=_FILE_VERSION)
             writer.write(head.SerializeToString())
+        goes_back = self._goes_back
         for item in items:
+            if goes_back and isinstance(item, Scalars):
+                goes_back = False
+                start = SessionLog(status=SessionLog.START)
+                event = Event(wall_time=item.time, step=item.step, session_log=start)
+                writer.write(event.SerializeToString())
             event = _scalar_event(item) if isinstance(item, Scalars) else item
             writer.write(event.SerializeToString())
         append_whole(self._file, buffer.getvalue())
-        self._begun = True
+        self._begun, self._goes_back = True, goes_back
 
     def close(self) -> None:
         """Close the file; it is not used again."""

@@ -1,16 +1,97 @@
-"""From which run a checkpoint came."""
+"""From which run a checkpoint came, and what a run that goes on from it records."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
+from typing import Any
 
 from thexp_pl.errors import CheckpointError
+from thexp_pl.record import Experiment
 from thexp_pl.record.manifest import read_manifest
+from thexp_pl.record.metrics.history import Range, ranges_before
 from thexp_pl.record.paths import RunPaths
-from thexp_pl.saver.sidecar import read_sidecar
+from thexp_pl.saver.sidecar import Record, read_sidecar
 
-__all__ = ["run_of_checkpoint"]
+__all__ = ["as_noted", "note_load", "note_resume", "run_of_checkpoint"]
+
+
+def note_load(run: Experiment, path: str | os.PathLike[str]) -> None:
+    """Note that weights were loaded from a checkpoint.
+
+    Args:
+        run: The run, which is open.
+        path: The file, or a URL.
+    """
+    run.log_event("load", path=as_noted(path), run=_origin(path)[0])
+
+
+def note_resume(run: Experiment, path: str | os.PathLike[str], state: Any) -> None:
+    """Note that a training goes on from a checkpoint.
+
+    Of another run, that run becomes this one's parent. In a run that goes on in its own folder, the
+    metrics that came after the checkpoint are passed over from now on.
+
+    Args:
+        run: The run, which is open.
+        path: The file, or a URL.
+        state: What the file holds.
+    """
+    key, record = _origin(path)
+    facts: dict[str, Any] = {"path": as_noted(path), "run": key}
+    if record is not None:
+        facts |= {"step": record.step, "epoch": record.epoch}
+    if run.is_taken_up:
+        run.go_back(_rows(run, record, state) if key == run.key else (), **facts)
+    else:
+        run.log_event("resume", **facts)
+    if key not in (None, run.key):
+        sha256 = None if record is None else record.sha256
+        run.set_parent(str(key), "resumed", as_noted(path), sha256)
+
+
+def _origin(path: str | os.PathLike[str]) -> tuple[str | None, Record | None]:
+    if "://" in os.fspath(path):
+        return None, None
+    file, record = Path(path), None
+    with contextlib.suppress(CheckpointError):
+        record = read_sidecar(file).record
+    return run_of_checkpoint(file), record
+
+
+def _rows(run: Experiment, record: Record | None, state: Any) -> tuple[Range, ...] | None:
+    """Give the part of a run's metrics that came before a checkpoint of its own."""
+    if record is not None and record.rows is not None:
+        return tuple((start, stop) for start, stop in record.rows)
+    steps, written = _steps(state), run.kept_rows()
+    if steps is None or written is None:
+        return None
+    return ranges_before(run.paths.metrics, written, steps)
+
+
+def _steps(state: Any) -> int | None:
+    """Give the first step of which Lightning has logged nothing at a checkpoint."""
+    with contextlib.suppress(LookupError, TypeError, ValueError):
+        loop = state["loops"]["fit_loop"]
+        batches = loop["epoch_loop.batch_progress"]["total"]
+        # Lightning counts the step of a batch only once the hooks at its end are over
+        is_at_end = int(batches["processed"] > batches["completed"])
+        return int(loop["epoch_loop.state_dict"]["_batches_that_stepped"]) + is_at_end
+    return None
+
+
+def as_noted(path: str | os.PathLike[str]) -> str:
+    """Give a path as a journal takes it: absolute, or a URL as it is.
+
+    Args:
+        path: The path.
+
+    Returns:
+        Its text.
+    """
+    text = os.fspath(path)
+    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - keeps `..` out
 
 
 def run_of_checkpoint(path: Path) -> str | None:

@@ -31,6 +31,7 @@ class RunBoard:
         self._tolerant = tolerant
         self._board: Board | None = None
         self._standing: tuple[int, dict[str, float]] = (0, {})  # a run that pauses closes its board
+        self._is_first = True  # of this process's boards
         self._names: dict[str, str] = {}  # as the record has them, without secrets
 
     def add_scalars(self, run: Experiment, step: int | None, values: Mapping[str, float]) -> None:
@@ -91,7 +92,9 @@ class RunBoard:
     def _open(self, run: Experiment) -> Board:
         from thexp_pl.loggers.board import Board  # only where a board is wanted
 
-        board = Board(run.paths.board, self._tolerant.tell, self._standing)
+        is_first, self._is_first = self._is_first, False
+        goes_back = is_first and run.is_taken_up
+        board = Board(run.paths.board, self._tolerant.tell, self._standing, goes_back)
         run.at_end(partial(self._close, run))
         return board
 

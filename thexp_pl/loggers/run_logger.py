@@ -15,13 +15,15 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
 from thexp_pl.errors import UsageError
+from thexp_pl.loggers.going_on import follow_rerun
 from thexp_pl.loggers.handle import RunHandle
 from thexp_pl.loggers.hyperparameters import plain_hyperparameters
 from thexp_pl.loggers.launching import launching_trainer
+from thexp_pl.loggers.lineage import as_noted
 from thexp_pl.loggers.rank_zero import is_rank_zero, settle_rank
 from thexp_pl.loggers.ranks import Ranks, end, note_lost_worker
 from thexp_pl.loggers.run_board import RunBoard
-from thexp_pl.loggers.stage import as_noted, note_stage
+from thexp_pl.loggers.stage import note_stage
 from thexp_pl.params import Params
 from thexp_pl.record import Experiment
 from thexp_pl.record.faults import RecorderWarning, Tolerant
@@ -85,6 +87,7 @@ class RunLogger(Logger):
         strict: bool = False,
     ) -> None:
         super().__init__()
+        follow_rerun()
         if experiment is None:
             experiment = Experiment(
                 save_dir,
@@ -199,19 +202,18 @@ class RunLogger(Logger):
             path: The file.
         """
         if self._is_open():
+            self.experiment.flush()  # whoever goes on from it writes nothing of that again
             self.experiment.log_event("checkpoint", path=as_noted(path))
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
         """Note the file that a ModelCheckpoint of Lightning's has just saved."""
-        path = getattr(checkpoint_callback, "_last_checkpoint_saved", "")
-        if path:
+        if path := getattr(checkpoint_callback, "_last_checkpoint_saved", ""):
             self.log_checkpoint(path)
 
     def finalize(self, status: str) -> None:
         """End the run, or where all went well have it pause: it goes on where more is recorded.
 
-        Args:
-            status: Lightning's word; what really ended the training is the exception in flight.
+        What ended a training that failed is the exception in flight.
         """
         exception = sys.exc_info()[1]
         if status == "failed":

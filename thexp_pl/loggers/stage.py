@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thexp_pl.atomic import write_text
-from thexp_pl.loggers.lineage import run_of_checkpoint
+from thexp_pl.loggers.lineage import note_load, note_resume
 from thexp_pl.record import Experiment
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import nn
 
-__all__ = ["as_noted", "note_stage"]
+__all__ = ["note_stage"]
 
 _OPTIONS = (
     "max_epochs",
@@ -44,27 +42,10 @@ def note_stage(run: Experiment, trainer: pl.Trainer, model: nn.Module) -> None:
     # such a strategy loads later, and until then the Trainer names what it loaded before
     path = None if trainer.strategy.restore_checkpoint_after_setup else trainer.ckpt_path
     if path is not None:
-        _note_origin(run, path, is_fit=stage == "fit")
-
-
-def _note_origin(run: Experiment, path: str | os.PathLike[str], is_fit: bool) -> None:
-    parent = None if "://" in str(path) else run_of_checkpoint(Path(path))
-    run.log_event("resume" if is_fit else "load", path=as_noted(path), run=parent)
-    if is_fit and parent is not None and parent != run.key:
-        run.set_parent(parent, "resumed")
-
-
-def as_noted(path: str | os.PathLike[str]) -> str:
-    """Give a path as a journal takes it: absolute, or a URL as it is.
-
-    Args:
-        path: The path.
-
-    Returns:
-        Its text.
-    """
-    text = os.fspath(path)
-    return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 - keeps `..` out
+        if stage == "fit":
+            note_resume(run, path, trainer._checkpoint_connector._loaded_checkpoint)
+        else:
+            note_load(run, path)
 
 
 def _keep_config(run: Experiment, trainer: pl.Trainer) -> None:

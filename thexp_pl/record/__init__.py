@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thexp_pl.record.experiment import Experiment as Experiment
     from thexp_pl.record.metrics import MetricColumns as MetricColumns
+    from thexp_pl.record.metrics import read_history as read_history
     from thexp_pl.record.metrics import read_metrics as read_metrics
 
 # Found when they are first used: a reader does without all that it takes to write.
-_HOMES = {"Experiment": "experiment", "MetricColumns": "metrics", "read_metrics": "metrics"}
+_HOMES = {
+    "Experiment": "experiment",
+    "MetricColumns": "metrics",
+    "read_history": "metrics",
+    "read_metrics": "metrics",
+}
 
-__all__ = ["Experiment", "MetricColumns", "read_metrics"]
+__all__ = ["Experiment", "MetricColumns", "read_history", "read_metrics"]
 
 
 def __getattr__(name: str) -> Any:

@@ -114,11 +114,13 @@ class Block(NamedTuple):
         return self.data().decode("utf-8", "replace").split("\n")[:-1]
 
 
-def whole_blocks(path: Path) -> Iterator[Block]:
+def whole_blocks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Block]:
     """Read the lines of such a file, but for a torn last one, many at a time.
 
     Args:
         path: The file.
+        start: The byte to begin at.
+        stop: The byte to end before; None for the file's end.
 
     Yields:
         The lines; none where there is no file. A block is to be used before the next is asked for.
@@ -137,7 +139,9 @@ def whole_blocks(path: Path) -> Iterator[Block]:
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
         file = stack.enter_context(os.fdopen(descriptor, "rb", buffering=0, closefd=False))
-        yield from _blocks(file, path, facts.st_size)
+        file.seek(start)
+        size = facts.st_size if stop is None else min(stop, facts.st_size)
+        yield from _blocks(file, path, max(size - start, 0), is_open=stop is None)
 
 
 def whole_lines(path: Path) -> list[str]:
@@ -157,7 +161,7 @@ def whole_lines(path: Path) -> list[str]:
     return [line for block in whole_blocks(path) for line in block.lines()]
 
 
-def _blocks(file: io.FileIO, path: Path, size: int) -> Iterator[Block]:
+def _blocks(file: io.FileIO, path: Path, size: int, *, is_open: bool) -> Iterator[Block]:
     buffer = bytearray(MARGIN + min(max(size, _MIN_READ), _READ) + MARGIN)
     kept = MARGIN  # where what was read and not yet given ends
     total = 0
@@ -167,7 +171,10 @@ def _blocks(file: io.FileIO, path: Path, size: int) -> Iterator[Block]:
                 f"cannot read {str(path)!r}: larger than {_MAX_BYTES} bytes; read it line by line"
                 " instead"
             )
-        got = file.readinto(memoryview(buffer)[kept : len(buffer) - MARGIN])
+        room = len(buffer) - MARGIN
+        if not is_open:  # a file that is written meanwhile is read as far as it goes by then
+            room = min(room, kept + size - total)
+        got = file.readinto(memoryview(buffer)[kept:room])
         if not got:
             return
         total += got

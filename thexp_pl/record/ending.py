@@ -11,10 +11,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-__all__ = ["OpenRun", "end_all", "forget", "status_of", "watch", "worker_exception"]
+__all__ = ["OpenRun", "end_all", "forget", "status_of", "watch", "without_exit", "worker_exception"]
 
 
 class OpenRun(Protocol):
@@ -84,6 +85,21 @@ def status_of(exception: BaseException | None) -> str:
     if isinstance(exception, SystemExit) and exception.code in (None, 0):
         return "finished"
     return "failed"
+
+
+def without_exit(deed: Callable[[], object]) -> None:
+    """Do something at a run's end.
+
+    Args:
+        deed: What it is.
+
+    Raises:
+        RuntimeError: It called `sys.exit`, which would cut the end short.
+    """
+    try:
+        deed()
+    except SystemExit as error:
+        raise RuntimeError(f"what is done at the end called sys.exit({error.code!r})") from error
 
 
 def worker_exception() -> BaseException | None:

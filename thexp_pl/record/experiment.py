@@ -10,6 +10,7 @@ from typing import Any
 
 from thexp_pl.errors import UsageError
 from thexp_pl.record import ending
+from thexp_pl.record.again import next_turn, stand_in
 from thexp_pl.record.companions import Companions
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.folders import as_root, make_run_folder
@@ -76,13 +77,12 @@ class Experiment(Recording):
     ) -> None:
         options = checked_options(code, project, max_file_mb, console, strict)
         checked_name = script_name() if name is None else check_experiment_name(name)
-        self._prepare(as_root(root), checked_name, options, Redactor())
+        self._prepare(stand_in(as_root(root)), checked_name, options, Redactor())
 
     def _prepare(self, root: Path, name: str, options: RecordOptions, redactor: Redactor) -> None:
         self.name, self._options = name, options
         super().__init__(root, redactor, Tolerant(f"the run of {shown(name)}", options.strict))
-        self._pid = os.getpid()
-        self._is_owner = True  # this process started the run, or will, and ends it
+        self._pid, self._is_owner = os.getpid(), True  # it started the run, or will, and ends it
         self._paths: RunPaths | None = None
         self._companions: Companions | None = None
         self._last_deeds: list[Callable[[], object]] = []
@@ -92,7 +92,9 @@ class Experiment(Recording):
     def paths(self) -> RunPaths:
         """The run's files; its folder is made when they are first asked for."""
         if self._paths is None:
-            self._paths = make_run_folder(self.root, self.name)
+            self._turn = turn = next_turn(self.root, self.name)
+            taken_up = turn.parent if turn is not None and turn.in_place else None
+            self._paths = taken_up or make_run_folder(self.root, self.name)
         return self._paths
 
     @property
@@ -120,13 +122,17 @@ class Experiment(Recording):
         if self._started:
             raise UsageError("this experiment was started before: make a new Experiment for a run")
         paths, self._paths = self.paths, None
-        self._writer = RunWriter.begin(paths, self._params, self._redactor, self._tolerant)
+        begin = RunWriter.take_up if self.is_taken_up else RunWriter.begin
+        self._writer = begin(paths, self._params, self._redactor, self._tolerant)
+        self._params = self._writer.params
         self._paths, self._started = paths, True
+        if self.is_taken_up and not (self._turn and self._turn.checkpoint):
+            self.go_back(())  # nothing of it is gone on from
         ending.watch(self)
         self._accompany()
         self._tolerant(register_root, paths.root)
         self._start_parts()
-        facts = starting_facts(paths, self._options, self._redactor, self._tolerant)
+        facts = starting_facts(paths, self._options, self._redactor, self._tolerant, self._turn)
         self._tolerant(self._writer.update, {**facts, "uses": self._uses()})
 
     def _accompany(self) -> None:
@@ -135,10 +141,9 @@ class Experiment(Recording):
         )
 
     def go_on(self) -> None:
-        """Record in this process too what another one has started and has forked or pickled.
+        """Record in this process too what another has started, has forked or pickled, and will end.
 
-        The other process has to wait meanwhile, as the parent of a spawned training does; it ends
-        the run. Where this process records the run, only a pause ends.
+        That has to wait meanwhile. Where this process records the run, only a pause ends.
 
         Raises:
             UsageError: The run was not started, or has ended.
@@ -193,7 +198,7 @@ class Experiment(Recording):
         self._end = self._end or (status, exception, signal_name)
         with self._tolerant.postponed():
             while self._last_deeds:
-                self._tolerant(_without_exit, self._last_deeds.pop(0))
+                self._tolerant(ending.without_exit, self._last_deeds.pop(0))
             if not self._ended:
                 self._write_end(self._writer, *self._end)
                 self._let_go(self._writer)
@@ -231,12 +236,13 @@ class Experiment(Recording):
             "pid": self._pid,
             "started": self._started,
             "ended": self._ended,
+            "turn": self._turn,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._prepare(*state["given"])
         self._paths, self._params, self._pid = state["paths"], state["params"], state["pid"]
-        self._started, self._ended = state["started"], state["ended"]
+        self._started, self._ended, self._turn = state["started"], state["ended"], state["turn"]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Experiment:
         """Give the run itself: there is one of it."""
@@ -291,10 +297,3 @@ class Experiment(Recording):
         trace: TracebackType | None,
     ) -> None:
         self.finish(ending.status_of(exception), exception)
-
-
-def _without_exit(deed: Callable[[], object]) -> None:
-    try:
-        deed()
-    except SystemExit as error:
-        raise RuntimeError(f"what is done at the end called sys.exit({error.code!r})") from error

@@ -13,9 +13,18 @@ from pathlib import Path
 
 from thexp_pl.errors import RecordError
 from thexp_pl.record.names import shown
-from thexp_pl.record.paths import RunPaths
+from thexp_pl.record.paths import RankPaths, RunPaths
 
-__all__ = ["as_root", "make_run_folder", "record_error", "remove_empty", "run_folders"]
+__all__ = [
+    "announce",
+    "as_root",
+    "make_run_folder",
+    "rank_places",
+    "record_error",
+    "remove_empty",
+    "run_folders",
+    "subfolders",
+]
 
 _TAIL_LETTERS = string.ascii_lowercase + string.digits
 _TAIL_LENGTH = 4
@@ -105,6 +114,16 @@ def make_run_folder(root: Path, experiment: str) -> RunPaths:
         raise record_error("make a run's folder under", parent, error) from error
 
 
+def announce(paths: RunPaths) -> None:
+    """Give the experiment's folder a new time, by which readers know that a run in it has changed.
+
+    Args:
+        paths: The run.
+    """
+    with contextlib.suppress(OSError):  # in another's folder: the run is looked at in its turn
+        os.utime(paths.folder.parent)
+
+
 def remove_empty(folders: Iterable[Path]) -> None:
     """Take back folders that were made; one that holds something by now stays.
 
@@ -141,13 +160,41 @@ def run_folders(root: Path) -> list[RunPaths]:
     """
     return [
         paths
-        for experiment in _subfolders(root)
-        for key in _subfolders(root / experiment)
-        if os.path.lexists((paths := RunPaths(root, experiment, key)).manifest)
+        for experiment in subfolders(root)
+        for run in subfolders(experiment)
+        if os.path.lexists((paths := RunPaths(root, experiment.name, run.name)).manifest)
     ]
 
 
-def _subfolders(folder: Path) -> list[str]:
+def rank_places(paths: RunPaths) -> list[RankPaths]:
+    """List the files of the ranks other than 0 of a run.
+
+    Args:
+        paths: The run.
+
+    Returns:
+        They, by rank.
+    """
+    numbers = sorted(int(entry.name) for entry in subfolders(paths.ranks) if entry.name.isdecimal())
+    return [RankPaths(paths, rank) for rank in numbers]
+
+
+def subfolders(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """List the folders in a folder that are not hidden.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        Its folders and the links to some; none where it cannot be read.
+    """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        return [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+        return [entry for entry in entries if entry.name[0] != "." and _is_folder(entry)]
     return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, which hides nothing beside it
+        return False

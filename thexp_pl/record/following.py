@@ -33,6 +33,7 @@ class FollowedRun(Experiment):
                 "pid": _NO_PROCESS,
                 "started": True,
                 "ended": False,
+                "turn": None,
             }
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -62,6 +61,8 @@ def is_stale(path: Path) -> bool:
 
 def _now_beside(path: Path) -> float:
     # The clocks of a file server and of this host differ: ask the file system what time it is.
+    import tempfile  # 6 ms, and most readers never ask
+
     try:
         with tempfile.TemporaryFile(dir=path.parent) as probe:
             return os.fstat(probe.fileno()).st_mtime

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from thexp_pl.atomic import read_json, write_bytes
 from thexp_pl.errors import RecordError
 from thexp_pl.jsonable import dumps
+from thexp_pl.record.folders import announce
 from thexp_pl.record.manifest import now_text
 from thexp_pl.record.paths import RunPaths
 
-__all__ = ["add_note", "add_tags", "read_notes"]
+__all__ = ["add_note", "add_tags", "change_notes", "notes_fault", "read_notes"]
 
 _LOCK_SECONDS = 30
 _MAX_BYTES = 16 << 20
@@ -52,8 +53,7 @@ def add_note(paths: RunPaths, text: str) -> None:
         OSError: It cannot be written.
         RecordError: What is there is damaged; it is left as it is.
     """
-    with _changing(paths) as kept:
-        kept["notes"].append({"time": now_text(), "text": text})
+    change_notes(paths, note=text)
 
 
 def add_tags(paths: RunPaths, *tags: str) -> None:
@@ -67,8 +67,46 @@ def add_tags(paths: RunPaths, *tags: str) -> None:
         OSError: They cannot be written.
         RecordError: What is there is damaged; it is left as it is.
     """
+    change_notes(paths, add=tags)
+
+
+def change_notes(
+    paths: RunPaths, *, add: Iterable[str] = (), remove: Iterable[str] = (), note: str = ""
+) -> None:
+    """Add and remove tags and add a note, in one step.
+
+    Args:
+        paths: The run.
+        add: Tags that it is to have.
+        remove: Tags that it is to have no more; one that it has not is passed over.
+        note: A note; an empty text adds none.
+
+    Raises:
+        OSError: They cannot be written.
+        RecordError: What is there is damaged; it is left as it is.
+    """
     with _changing(paths) as kept:
-        kept["tags"] += [tag for tag in dict.fromkeys(tags) if tag not in kept["tags"]]
+        gone = set(remove)
+        tags = [tag for tag in kept["tags"] if tag not in gone]
+        kept["tags"] = tags + [tag for tag in dict.fromkeys(add) if tag not in tags]
+        if note:
+            kept["notes"].append({"time": now_text(), "text": note})
+
+
+def notes_fault(paths: RunPaths) -> str:
+    """Say what is wrong with the tags and notes of a run.
+
+    Args:
+        paths: The run.
+
+    Returns:
+        The reason; empty where there is none, or no such file.
+    """
+    try:
+        _kept(paths)
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def _is_note(note: object) -> bool:
@@ -88,6 +126,7 @@ def _changing(paths: RunPaths) -> Iterator[dict[str, Any]]:
         if len(data) > _MAX_BYTES:  # it could not be read again
             raise RecordError(f"{str(paths.notes)!r} would be larger than {_MAX_BYTES} bytes")
         write_bytes(paths.notes, data)
+    announce(paths)
 
 
 def _kept(paths: RunPaths) -> dict[str, Any]:

@@ -109,6 +109,11 @@ class RunPaths(ProcessPaths):
         return self.folder / ".notes.lock"
 
     @property
+    def resume_lock(self) -> Path:
+        """The lock under which a process makes a run that has ended its own."""
+        return self.folder / ".resume.lock"
+
+    @property
     def journal(self) -> Path:
         """Events in the order in which they were seen, one JSON object a line."""
         return self.folder / "journal.jsonl"

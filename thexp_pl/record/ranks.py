@@ -15,12 +15,13 @@ from thexp_pl.record import ending
 from thexp_pl.record.companions import Companions
 from thexp_pl.record.death import death_of
 from thexp_pl.record.faults import Tolerant
+from thexp_pl.record.folders import rank_places
 from thexp_pl.record.manifest import cause_of, now_text
 from thexp_pl.record.paths import RankPaths, RunPaths
 from thexp_pl.record.process import process_identity
 from thexp_pl.record.redact import Redactor
-from thexp_pl.record.run_writer import write_traceback
 from thexp_pl.record.status import compute_status
+from thexp_pl.record.tracebacks import write_traceback
 
 __all__ = ["RankRecord", "note_exit", "read_ranks"]
 
@@ -130,10 +131,7 @@ def read_ranks(paths: RunPaths) -> list[dict[str, Any]]:
         as it is known; a rank whose file cannot be read has only ``rank`` and ``status``
         ``damaged``.
     """
-    numbers = []
-    with contextlib.suppress(OSError):
-        numbers = [int(name) for name in os.listdir(paths.ranks) if name.isdecimal()]  # noqa: PTH208
-    return [_read_rank(RankPaths(paths, rank)) for rank in sorted(numbers)]
+    return [_read_rank(place) for place in rank_places(paths)]
 
 
 def _read_rank(place: RankPaths) -> dict[str, Any]:

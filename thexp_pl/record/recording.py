@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from thexp_pl.errors import UsageError
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record import notes
+from thexp_pl.record.again import Turn
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.numbers import as_count, as_numbers
 from thexp_pl.record.parts import RunParts
+from thexp_pl.record.places import placed
 from thexp_pl.record.plain import plain_params
 from thexp_pl.record.redact import Redactor
+from thexp_pl.record.rerun import KINSHIPS
 from thexp_pl.record.run_writer import RunWriter
 
 __all__ = ["Recording"]
-
-_KINSHIPS = ("resumed", "reproduced")
 
 
 class Recording(RunParts):
@@ -30,12 +32,24 @@ class Recording(RunParts):
         tolerant: Takes the faults that come after the start.
     """
 
+    _turn: Turn | None = None  # the recorded run that this one is again
+
     def __init__(self, root: Path, redactor: Redactor, tolerant: Tolerant) -> None:
         super().__init__(root, redactor, tolerant)
         self._params: dict[str, Any] = {}
         self._started = False
         self._ended = False
         self._is_paused = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process can record."""
+        raise NotImplementedError
+
+    @property
+    def is_taken_up(self) -> bool:
+        """Whether it is a recorded run that goes on in its own folder."""
+        return self._turn is not None and self._turn.in_place
 
     @property
     def params(self) -> dict[str, Any]:
@@ -98,19 +112,61 @@ class Recording(RunParts):
         if writer is not None:
             self._tolerant(writer.add_event, event, facts)
 
-    def set_parent(self, key: str, how: str) -> None:
-        """Record from which run this one came.
+    def kept_rows(self) -> tuple[tuple[int, int], ...] | None:
+        """Bring all metrics to the disk, and tell where the run's history is in their file.
+
+        A checkpoint keeps it, for `go_back`.
+
+        Returns:
+            Ranges of bytes in ``metrics.csv``; None where this process does not record.
+        """
+        if self._writer is None or not self.is_open:
+            return None
+        return self._tolerant(self._writer.metrics.rows)
+
+    def go_back(self, rows: Sequence[tuple[int, int]] | None, **facts: Any) -> None:
+        """Record that the run goes on from an earlier moment of its own.
+
+        Readers then pass over the metrics that came after it.
+
+        Args:
+            rows: What `kept_rows` gave at that moment; None where that is not known: then all stay.
+            **facts: What the journal's ``resume`` event says besides, such as the checkpoint.
+
+        Raises:
+            UsageError: The run was not started or has ended.
+        """
+        writer = self._open_writer("moments that it goes on from")
+        if writer is not None:
+            self._tolerant(writer.go_back, rows, facts)
+
+    def set_parent(
+        self,
+        key: str,
+        how: str,
+        checkpoint: str | os.PathLike[str] | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        """Record from which run this one came; one that is reproduced stays that run's.
 
         Args:
             key: That run's key.
             how: ``resumed`` (went on from a checkpoint of it) or ``reproduced`` (is it again).
+            checkpoint: The file that it went on from.
+            sha256: Its hash, where it is known.
 
         Raises:
             UsageError: It is neither, or the run was not started or has ended.
         """
-        if how not in _KINSHIPS:
-            raise UsageError(f"how={how!r}: a run is one of {', '.join(_KINSHIPS)} from its parent")
-        self._set_facts("parent", parent={"key": self._redactor.text(str(key)), "how": how})
+        if how not in KINSHIPS:
+            raise UsageError(f"how={how!r}: a run is one of {', '.join(KINSHIPS)} from its parent")
+        origin: dict[str, str | None] = {"key": self._redactor.text(str(key)), "how": how}
+        if checkpoint is not None:
+            origin["checkpoint"] = self._redactor.text(placed(checkpoint, self.root))
+            origin["sha256"] = sha256
+        if how == "resumed" and self._turn is not None and self._turn.how == "reproduced":
+            origin |= self._turn.origin or {}
+        self._set_facts("parent", parent=origin)
 
     def set_world(self, size: int, **facts: Any) -> None:
         """Record that the run has several ranks, of which this process is the first.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from thexp_pl.atomic import write_json, write_text
+from thexp_pl.atomic import write_json
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.faults import Tolerant
-from thexp_pl.record.folders import record_error, remove_empty
+from thexp_pl.record.folders import announce, record_error, remove_empty
+from thexp_pl.record.in_place import take_up
 from thexp_pl.record.journal import Journal
 from thexp_pl.record.manifest import (
     cause_of,
@@ -21,17 +21,15 @@ from thexp_pl.record.manifest import (
     new_manifest,
     now_text,
     read_manifest,
-    redacted_cut,
 )
-from thexp_pl.record.metrics import MetricsWriter, read_metrics
+from thexp_pl.record.metrics.history import Range
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
+from thexp_pl.record.run_metrics import RunMetrics
 from thexp_pl.record.status import ENDED
-from thexp_pl.record.summary import MetricsSummary
+from thexp_pl.record.tracebacks import write_traceback
 
-__all__ = ["RunWriter", "write_traceback"]
-
-_MAX_TRACEBACK = 1 << 20  # characters
+__all__ = ["RunWriter"]
 
 
 class RunWriter:
@@ -57,7 +55,7 @@ class RunWriter:
         tolerant: Tolerant,
     ) -> None:
         self.params = params
-        self.metrics = MetricsWriter(paths.metrics)
+        self.metrics = RunMetrics(paths)
         self._paths = paths
         self._manifest = manifest
         self._redactor = redactor
@@ -66,6 +64,7 @@ class RunWriter:
         self._written: tuple[int, int] | None = None  # the manifest as this process wrote it
         self._is_shared = False
         self._is_written = False  # whether the last writing of the manifest went well
+        self._spent = 0.0  # seconds, by earlier attempts
         self._begun = time.monotonic()  # the wall clock may be set back
         self._lock = threading.RLock()  # threads add facts; a signal handler may come in the midst
 
@@ -114,6 +113,25 @@ class RunWriter:
         manifest = read_manifest(paths.manifest)
         writer = cls(paths, manifest, dict(manifest["params"]), redactor, tolerant)
         writer._is_shared, writer._written = True, _stamp(paths.manifest)
+        writer.metrics.join()
+        return writer
+
+    @classmethod
+    def take_up(
+        cls, paths: RunPaths, params: dict[str, Any], redactor: Redactor, tolerant: Tolerant
+    ) -> RunWriter:
+        """Write on in a run that had ended; see `begin`.
+
+        Without `params` those that it had stay.
+
+        Raises:
+            RecordError: It runs, is damaged, or cannot be written.
+        """
+        manifest, earlier = take_up(paths)
+        writer = cls(paths, manifest, params or dict(manifest["params"]), redactor, tolerant)
+        writer._written, writer._spent = _stamp(paths.manifest), earlier["seconds"] or 0.0
+        tolerant(writer.add_event, "resumed", earlier)
+        tolerant(writer.metrics.take_up)
         return writer
 
     def summary(self) -> dict[str, dict[str, float]]:
@@ -125,10 +143,21 @@ class RunWriter:
         if not self._is_shared:
             return self.metrics.summary.to_dict()
         self._tolerant(self.metrics.flush)
-        summary = MetricsSummary()
-        for _, _, _, name, value in read_metrics(self._paths.metrics).rows():
-            summary.add({name: value})
-        return summary.to_dict()
+        return self.metrics.whole_summary().to_dict()
+
+    def go_back(self, rows: Sequence[Range] | None, facts: Mapping[str, Any]) -> None:
+        """Go on from an earlier moment; the metrics that came after it are passed over.
+
+        Args:
+            rows: What `RunMetrics.rows` gave then; None where that is not known.
+            facts: What the journal says besides.
+
+        Raises:
+            OSError: It cannot be written.
+            ValueError: The rows are not of this run.
+        """
+        self.add_event("resume", {**facts, "passed_over": self.metrics.passed_over(rows)})
+        self.metrics.take_up()
 
     def write_manifest(self) -> None:
         """Write the manifest as things stand.
@@ -143,6 +172,7 @@ class RunWriter:
             write_json(self._paths.manifest, self._manifest)
             self._written = _stamp(self._paths.manifest)
             self._is_written = True
+            announce(self._paths)
 
     def update(self, facts: Mapping[str, Any]) -> None:
         """Write the manifest with more facts in it.
@@ -192,7 +222,7 @@ class RunWriter:
         end = {
             "status": status,
             "end": now_text(),
-            "seconds": round(time.monotonic() - self._begun, 3),
+            "seconds": round(self._spent + time.monotonic() - self._begun, 3),
         }
         self._write_end(exception, signal_name, end)
         if not self._is_written:
@@ -250,6 +280,7 @@ class RunWriter:
             self._manifest = read_manifest(self._paths.manifest)
             self.params |= self._manifest["params"]
             self._is_shared = True
+            self.metrics.join()
 
     def _placed(self, value: Any) -> Any:
         if isinstance(value, str | Path) and Path(value).is_relative_to(self._paths.folder):
@@ -264,18 +295,3 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return facts.st_ino, facts.st_mtime_ns
-
-
-def write_traceback(path: Path, exception: BaseException, redactor: Redactor) -> None:
-    """Write the traceback of an exception, without secrets, the middle of a long one left out.
-
-    Args:
-        path: The file.
-        exception: The exception.
-        redactor: Takes secrets out.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    text = "".join(traceback.format_exception(exception))
-    write_text(path, redacted_cut(text, _MAX_TRACEBACK, redactor))

@@ -6,14 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from thexp_pl.record.again import Turn
 from thexp_pl.record.code import (
     GitError,
+    NoGitError,
     copy_plainly,
     find_project,
     git_facts,
     take_snapshot,
 )
-from thexp_pl.record.facts import environment_facts, machine_facts, package_facts, random_facts
+from thexp_pl.record.facts import (
+    begin_with,
+    environment_facts,
+    machine_facts,
+    package_facts,
+    random_facts,
+)
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.options import RecordOptions
 from thexp_pl.record.paths import RunPaths
@@ -23,7 +31,11 @@ __all__ = ["starting_facts"]
 
 
 def starting_facts(
-    paths: RunPaths, options: RecordOptions, redactor: Redactor, tolerant: Tolerant
+    paths: RunPaths,
+    options: RecordOptions,
+    redactor: Redactor,
+    tolerant: Tolerant,
+    turn: Turn | None = None,
 ) -> dict[str, Any]:
     """Gather the facts of a run that starts; what cannot be told is left out with a warning.
 
@@ -32,25 +44,48 @@ def starting_facts(
         options: What the user chose.
         redactor: Takes secrets out.
         tolerant: Takes the faults.
+        turn: The recorded run that it is again: one that is reproduced begins with the random
+            states of that run; of one that goes on in place those of its first start stay.
 
     Returns:
         Entries of the manifest.
     """
+    if turn is not None and turn.how == "reproduced":
+        tolerant(begin_with, turn.parent.start_state)
     facts: dict[str, Any] = {}
     gatherers: tuple[Callable[[], dict[str, Any]], ...] = (
         machine_facts,
         lambda: package_facts(paths, redactor),
         lambda: environment_facts(redactor),
-        lambda: random_facts(paths),
     )
     for gather in gatherers:
         facts |= tolerant(gather) or {}
+    if turn is not None and turn.in_place:
+        facts |= _code_facts(paths, turn.applied(options), redactor, tolerant, turn.restored)
+        if (facts.get("code") or {}).get("tree") in (None, turn.tree):
+            facts = {name: fact for name, fact in facts.items() if name not in ("code", "git")}
+        return facts
+    facts |= tolerant(random_facts, paths) or {}
+    if turn is None:
+        return facts | _code_facts(paths, options, redactor, tolerant)
+    facts |= _code_facts(paths, turn.applied(options), redactor, tolerant, turn.restored)
+    return {**facts, "parent": turn.origin}
+
+
+def _code_facts(
+    paths: RunPaths,
+    options: RecordOptions,
+    redactor: Redactor,
+    tolerant: Tolerant,
+    restored: str | None = None,
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
     project = tolerant(find_project, options.project)
     code = None
     if options.code:
-        code = tolerant(_code, project, paths, options, redactor, tolerant)
+        code = tolerant(_code, project, paths, options, redactor, tolerant, restored)
         facts["code"] = code
-    if project is not None:
+    if project is not None and restored is None:
         facts["git"] = tolerant(_git, project, code, redactor)
     return facts
 
@@ -66,11 +101,15 @@ def _code(
     options: RecordOptions,
     redactor: Redactor,
     tolerant: Tolerant,
+    restored: str | None,
 ) -> dict[str, Any]:
     limits: dict[str, Any] = {"max_bytes": options.max_file_bytes, "redact": redactor.text}
     if project is not None:
         try:
-            return take_snapshot(project, paths.root, **limits)
-        except GitError as error:  # none there, or it refuses: what runs is better than nothing
+            return take_snapshot(project, paths.root, restored=restored, **limits)
+        except (
+            GitError,
+            NoGitError,
+        ) as error:  # none there, or it refuses: what runs is better than nothing
             tolerant.tell(error)
     return copy_plainly(paths.code, project, paths.root, **limits)

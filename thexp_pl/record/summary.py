@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 __all__ = ["MetricsSummary"]
 
@@ -45,6 +45,21 @@ class MetricsSummary:
                 cell[4] += 1
             else:
                 cell[5] += 1
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[object, object, object, str, float]]) -> MetricsSummary:
+        """Summarise the rows of a metrics file.
+
+        Args:
+            rows: As `MetricColumns.rows` gives them: the name and the value are the last two.
+
+        Returns:
+            Their summary.
+        """
+        summary = cls()
+        for _, _, _, name, value in rows:
+            summary.add({name: value})
+        return summary
 
     def to_dict(self) -> dict[str, dict[str, float]]:
         """Give the summary as it stands.

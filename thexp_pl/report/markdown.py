@@ -11,7 +11,7 @@ from typing import Any
 
 from thexp_pl.jsonable import dumps
 from thexp_pl.record.journal import read_journal
-from thexp_pl.record.metrics import read_metrics
+from thexp_pl.record.metrics import read_history
 from thexp_pl.record.names import cut, escaped
 from thexp_pl.runs.run import Run
 
@@ -83,7 +83,7 @@ def _params(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 def _metrics(run: Run) -> Iterator[tuple[str, ...]]:
     rows: dict[str, list[_Row]] = {}
     with contextlib.suppress(OSError):  # a file that cannot be read has no rows to tell
-        for step, epoch, _, name, value in read_metrics(run.paths.metrics).rows():
+        for step, epoch, _, name, value in read_history(run.paths).rows():
             rows.setdefault(name, []).append((step, epoch, value))
     for name, values in sorted(rows.items()):
         finite = [row for row in values if math.isfinite(row[2])]

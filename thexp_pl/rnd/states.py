@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from thexp_pl.errors import CheckpointError, UsageError
-from thexp_pl.record.facts.random_states import numpy_state, python_state
+from thexp_pl.record.facts.random_states import numpy_state, put_back, python_state
 
 __all__ = [
     "MAX_SEED",
@@ -97,15 +97,7 @@ def set_state(state: Mapping[str, Any]) -> None:
         CheckpointError: It is no such state.
     """
     decoded = _decode(state)
-    random.setstate(decoded.python)
-    if decoded.numpy is not None:
-        np.random.set_state(decoded.numpy)
-    if decoded.torch is not None:
-        torch.set_rng_state(decoded.torch)
-    for device, one in enumerate(decoded.cuda):
-        torch.cuda.set_rng_state(one, device)
-    if decoded.mps is not None:
-        torch.mps.set_rng_state(decoded.mps)
+    put_back(decoded.python, decoded.numpy, decoded.torch, decoded.cuda, decoded.mps)
     if decoded.missing:
         warnings.warn(
             f"the random state holds nothing for {decoded.missing}, which draw on as they were",

@@ -8,18 +8,44 @@ from pathlib import Path
 
 from thexp_pl.errors import RecordError, near_miss
 from thexp_pl.record.names import shown
-from thexp_pl.runs.run import Run, folders_of, read_run, read_runs
+from thexp_pl.runs.index import Index
+from thexp_pl.runs.index.texts import kept_name
+from thexp_pl.runs.row import RunRow
+from thexp_pl.runs.run import Run, read_run
 
-__all__ = ["find_run"]
+__all__ = ["find_row", "find_run"]
 
 _LAST = re.compile(r"@last(?:~([0-9]{1,18}))?")
+_NEWEST = "started DESC, key DESC"
+_BEGINS = "key >= ? AND key < ?"
+_AFTER_ALL = "\U0010ffff"  # no letter comes after it
+_MAX_LETTERS = 300  # difflib takes the square of them
+_MAX_GUESSED = 5_000  # of the newest keys
 
 
 def find_run(roots: Iterable[Path], text: str) -> Run:
-    """Find the run that a word means.
+    """Find the run that a word means, and read its files.
 
     Args:
         roots: The experiment roots to look in.
+        text: The word, see `find_row`.
+
+    Returns:
+        The run.
+
+    Raises:
+        RecordError: There is none, or more than one.
+    """
+    index = Index(roots)
+    index.refresh()
+    return read_run(find_row(index, text).paths)
+
+
+def find_row(index: Index, text: str) -> RunRow:
+    """Find the run that a word means.
+
+    Args:
+        index: The index of the runs to look among, up to date.
         text: A key; the beginning of just one key; ``@last`` for the run that started last and
             ``@last~2`` for the second before it; or an experiment, whose latest run is meant.
 
@@ -29,30 +55,31 @@ def find_run(roots: Iterable[Path], text: str) -> Run:
     Raises:
         RecordError: There is none, or more than one.
     """
-    roots = list(roots)
     if (back := _LAST.fullmatch(text)) is not None:
-        return _last(read_runs(roots), text, int(back[1] or 0))
-    folders = folders_of(roots)
-    found = [paths for paths in folders if paths.key == text]
-    found = found or [paths for paths in folders if text and paths.key.startswith(text)]
-    if len(found) == 1:
-        return read_run(found[0])
-    if found:
-        some = ", ".join(sorted(f"{paths.key} in {paths.root}" for paths in found)[:3])
-        raise RecordError(
-            f"the key {shown(text)} means {len(found)} runs ({some}, ...): give more of the key,"
-            " or one root"
-        )
-    named = [run for run in read_runs(roots) if run.paths.experiment == text]
+        return _last(index, text, int(back[1] or 0))
+    word = kept_name(text)
+    for where, values in (("key = ?", (word,)), (_BEGINS, (word, text + _AFTER_ALL))):
+        found = index.select(where, values, limit=3) if text else []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            some = ", ".join(sorted(f"{row.key} in {row.root}" for row in found))
+            raise RecordError(
+                f"the key {shown(text)} means {len(index.keys(where, values))} runs ({some}, ...):"
+                " give more of the key, or one root"
+            )
+    named = index.select("experiment = ?", (word,), _NEWEST, limit=1)
     if named:
-        return named[-1]
-    hint = near_miss(text, {name for paths in folders for name in (paths.key, paths.experiment)})
+        return named[0]
+    hint = near_miss(text[:_MAX_LETTERS], {*index.keys()[-_MAX_GUESSED:], *index.experiments()})
     raise RecordError(f"no run has the key {shown(text)}{hint}; `thexp-pl list` shows the keys")
 
 
-def _last(runs: list[Run], text: str, back: int) -> Run:
-    if not runs:
+def _last(index: Index, text: str, back: int) -> RunRow:
+    found = index.select(order=_NEWEST, limit=1, skip=back)
+    if found:
+        return found[0]
+    count = len(index.keys())
+    if not count:
         raise RecordError("no run is recorded yet, so none is the last; record one first")
-    if back >= len(runs):
-        raise RecordError(f"no run is {shown(text)}: {len(runs)} are recorded")
-    return runs[-1 - back]
+    raise RecordError(f"no run is {shown(text)}: {count} are recorded")

@@ -14,7 +14,7 @@ from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.death import death_of
 from thexp_pl.record.folders import run_folders
 from thexp_pl.record.manifest import read_manifest
-from thexp_pl.record.metrics import read_metrics
+from thexp_pl.record.metrics import read_history
 from thexp_pl.record.notes import read_notes
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.ranks import read_ranks
@@ -84,8 +84,7 @@ class Run:
             return {name: cell for name, cell in kept if isinstance(cell, dict)}
         summary = MetricsSummary()
         with contextlib.suppress(OSError):
-            for _, _, _, name, value in read_metrics(self.paths.metrics).rows():
-                summary.add({name: value})
+            summary = MetricsSummary.of(read_history(self.paths).rows())
         plain: dict[str, dict[str, Any]] = to_jsonable(summary.to_dict())
         return plain
 

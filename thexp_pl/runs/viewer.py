@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from thexp_pl.errors import RecordError, UsageError
 from thexp_pl.record.folders import as_root
-from thexp_pl.record.journal import read_journal
 from thexp_pl.record.keycode import read_sources
 from thexp_pl.record.roots import known_roots
-from thexp_pl.runs.keys import find_run
-from thexp_pl.runs.run import Run, read_runs
+from thexp_pl.runs.index import Index
+from thexp_pl.runs.keys import find_row
+from thexp_pl.runs.row import RunRow
+from thexp_pl.runs.run import Run, read_run, read_runs
 
 __all__ = ["ExperimentViewer"]
 
 
 class ExperimentViewer:
-    """Reads the runs of some experiment roots; every call reads the files as they are then.
+    """Reads the runs of some experiment roots; every call sees them as they are then.
+
+    What is asked of many runs comes from an index, which is brought up to date before; what is
+    asked of one comes from its files.
 
     Args:
         roots: The roots to look in; by default all that the user's home knows.
@@ -37,20 +41,83 @@ class ExperimentViewer:
                 raise RecordError(
                     f"no experiment root {str(root)!r}: give a folder that holds runs"
                 )
+        self._known: tuple[list[Path], Index] = ([], Index([]))
 
     def runs(self) -> list[Run]:
-        """Read all runs.
+        """Read all runs from their files.
 
         Returns:
             The runs, oldest first.
         """
         return read_runs(self._roots())
 
-    def run(self, key: str) -> Run:
-        """Read one run.
+    def rows(
+        self, query: str = "", *, sort: str = "", reverse: bool = False, limit: int | None = None
+    ) -> list[RunRow]:
+        """Read runs in short.
 
         Args:
-            key: A word that means it, see `thexp_pl.runs.keys.find_run`.
+            query: Which ones, such as ``"metrics.acc.max > 0.9"``, see `thexp_pl.runs.query`; all
+                by default.
+            sort: A name such as ``"metrics.acc.max"``, by which they are ordered; by default their
+                start.
+            reverse: The greatest, or newest, first.
+            limit: The most that are given.
+
+        Returns:
+            The runs.
+
+        Raises:
+            QueryError: The query or the name cannot be carried out as written.
+        """
+        from thexp_pl.runs.query import Condition, compile_query, compile_sort
+
+        where = compile_query(query) if query else Condition("")
+        by_start = Condition("started DESC, key DESC" if reverse else "started, key")
+        order = compile_sort(sort, reverse=reverse) if sort else by_start
+        index = self._index_with(where.names + order.names)
+        return index.select(where.sql, where.values + order.values, order.sql, limit)
+
+    def query(self, text: str) -> list[str]:
+        """Find runs by a query.
+
+        Args:
+            text: Such as ``"params.optim.lr < 0.1 and status == 'finished'"``, see
+                `thexp_pl.runs.query`.
+
+        Returns:
+            Their keys, oldest first.
+
+        Raises:
+            QueryError: It cannot be carried out as written.
+        """
+        from thexp_pl.runs.query import compile_query
+
+        where = compile_query(text)
+        return self._index_with(where.names).keys(where.sql, where.values)
+
+    def to_pandas(self, query: str = "") -> Any:
+        """Give runs as a table of pandas.
+
+        Args:
+            query: Which ones, as for `rows`.
+
+        Returns:
+            A ``pandas.DataFrame`` with one row a run, see `thexp_pl.runs.frame.to_frame`.
+
+        Raises:
+            QueryError: The query cannot be carried out as written.
+            UsageError: There is no pandas.
+        """
+        from thexp_pl.runs.frame import to_frame
+
+        return to_frame(self.rows(query))
+
+    def run(self, key: str) -> Run:
+        """Read one run from its files.
+
+        Args:
+            key: A word that means it, see `thexp_pl.runs.keys.find_row`.
 
         Returns:
             The run.
@@ -58,7 +125,21 @@ class ExperimentViewer:
         Raises:
             RecordError: There is none, or more than one.
         """
-        return find_run(self._roots(), key)
+        return read_run(self.row(key).paths)
+
+    def row(self, key: str) -> RunRow:
+        """Read one run in short.
+
+        Args:
+            key: As for `run`.
+
+        Returns:
+            The run.
+
+        Raises:
+            RecordError: There is none, or more than one.
+        """
+        return find_row(self.index(), key)
 
     def recent(self, timedeltaobj: timedelta | None = None, day: float | None = None) -> list[str]:
         """List the runs that started not long ago.
@@ -76,27 +157,34 @@ class ExperimentViewer:
         if (timedeltaobj is None) == (day is None):
             raise UsageError("recent() wants one of timedeltaobj=timedelta(hours=1) and day=1")
         span = timedeltaobj if timedeltaobj is not None else timedelta(days=day or 0)
-        since = time.time() - span.total_seconds()
-        return [run.key for run in self.runs() if run.started >= since]
+        return self.index().keys("started >= ?", (time.time() - span.total_seconds(),))
 
-    def backtracking(self, name: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """Find out which runs made, changed, deleted or otherwise noted files of a name.
+    def backtracking(self, what: str | os.PathLike[str]) -> dict[str, dict[str, dict[str, Any]]]:
+        """Find out which runs made, changed, deleted or otherwise noted a file.
 
         Args:
-            name: A part of the file's path within the run, such as ``"ckpt"``.
+            what: A part of the file's path within the run, such as ``"ckpt"``; the path of a file,
+                with a separator in it, such as ``"./best.ckpt"``: one that lies in no run is known
+                by its content; or a SHA-256 in hexadecimal.
 
         Returns:
             By key, the files by path: what the journal says of each, later events over earlier
-            ones (``event``, ``time``, ``size``, ``modified``), and whether it ``exists`` now.
+            ones (``event``, ``time``, ``size``, ``modified``, ``sha256``), whether it ``exists``
+            now, and whether it was ``replaced`` since: is there, but not as the run left it; None
+            where that cannot be known.
+
+        Raises:
+            OSError: The file cannot be read.
         """
-        found = {run.key: _files(run, name) for run in self.runs()}
-        return {key: files for key, files in found.items() if files}
+        from thexp_pl.runs.backtracking import backtrack
+
+        return backtrack(self.index().paths(), what)
 
     def exp_code(self, key: str) -> dict[str, str]:
         """Read the sources that a run kept as key code.
 
         Args:
-            key: A word that means it, see `thexp_pl.runs.keys.find_run`.
+            key: A word that means it, see `thexp_pl.runs.keys.find_row`.
 
         Returns:
             The sources by name, such as ``__main__.train``.
@@ -110,7 +198,7 @@ class ExperimentViewer:
         """Read what is known of a run.
 
         Args:
-            key: A word that means it, see `thexp_pl.runs.keys.find_run`.
+            key: A word that means it, see `thexp_pl.runs.keys.find_row`.
 
         Returns:
             The manifest and what became of the run, see `thexp_pl.runs.run.Run.to_dict`.
@@ -126,24 +214,45 @@ class ExperimentViewer:
         Returns:
             Their keys, oldest first.
         """
-        return [run.key for run in self.runs()]
+        return self.index().keys()
+
+    def reload(self) -> None:
+        """Read all runs of these roots anew, whatever the index says of them."""
+        self.index().rebuild()
+
+    def drop(self) -> None:
+        """Remove the index, which is made anew when it is needed; no run is touched.
+
+        Raises:
+            OSError: It cannot be removed.
+        """
+        self._known[1].drop()
+
+    def index(self) -> Index:
+        """Give the index of these roots, up to date.
+
+        Returns:
+            The index.
+        """
+        roots = [*self._roots()]
+        if roots != self._known[0]:
+            self._known = (roots, Index(roots))
+        self._known[1].refresh()
+        return self._known[1]
+
+    def _index_with(self, names: Sequence[tuple[str, str]]) -> Index:
+        """Give the index, if some run has each of these parameters and metrics."""
+        index = self.index()
+        if names:
+            from thexp_pl.runs.query import check_names
+
+            check_names(names, index.names())
+        return index
+
+    def _repr_html_(self) -> str:
+        from thexp_pl.runs.html import runs_html
+
+        return runs_html(self.rows())
 
     def _roots(self) -> Iterable[Path]:
         return known_roots() if self._given is None else self._given
-
-
-def _files(run: Run, name: str) -> dict[str, dict[str, Any]]:
-    files: dict[str, dict[str, Any]] = {}
-    for event in _journal(run):
-        path = event.get("path")
-        if isinstance(path, str) and name in path:
-            exists = os.path.lexists(run.paths.folder / path.replace("\0", ""))
-            files[path] = files.get(path, {}) | event | {"exists": exists}
-    return files
-
-
-def _journal(run: Run) -> Iterable[dict[str, Any]]:
-    try:
-        return read_journal(run.paths.journal)
-    except OSError:  # one run that cannot be read does not hide the others
-        return []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from thexp_pl.errors import CheckpointError, UsageError, near_miss
+from thexp_pl.record import rerun
 from thexp_pl.record.folders import as_root
 from thexp_pl.record.names import shown
 from thexp_pl.runs import ExperimentViewer
@@ -122,7 +123,17 @@ def _none(problems: list[str], word: str, why: str) -> NotFoundError:
 def _runs(root: Root) -> list[Run]:
     if root is not None and not as_root(root).is_dir():
         return []
-    return ExperimentViewer(None if root is None else [root]).runs()
+    return _as_then(ExperimentViewer(None if root is None else [root]).runs())
+
+
+def _as_then(runs: list[Run]) -> list[Run]:
+    """Leave out what a run that is done again could not see: itself, and what came after it."""
+    told = rerun.current()
+    if told is None or told.how != "reproduced":
+        return runs
+    first = next((place for place, run in enumerate(runs) if run.key in told.runs), len(runs))
+    own = [run for run in runs[first:] if run.manifest.get("process", {}).get("pid") == os.getpid()]
+    return runs[:first] + own
 
 
 def _of_experiment(runs: list[Run], experiment: str | None) -> list[Run]:

@@ -17,7 +17,7 @@ from thexp_pl.saver.listing import as_path
 from thexp_pl.saver.lock import locked
 from thexp_pl.saver.names import CHECKPOINT, KEYPOINT, MODEL
 from thexp_pl.saver.pair import leftovers
-from thexp_pl.saver.shelf import Request, Shelf
+from thexp_pl.saver.shelf import Request, Rows, Shelf
 from thexp_pl.saver.snapshot import Snapshot, Stage
 
 __all__ = ["Saver"]
@@ -49,6 +49,8 @@ class Saver(Holdings):
         background: Write in a thread.
         on_commit: Called with the path of each file once it is there, in the thread if there is
             one.
+        rows: Called at each save: which part of the run's metrics has been written by then, for the
+            sidecar; `Experiment.kept_rows`.
 
     Raises:
         UsageError: `max_to_keep` is not None and not an integer of at least 1, or `dir` is no path.
@@ -72,6 +74,7 @@ class Saver(Holdings):
         run_key: str | None = None,
         background: bool = False,
         on_commit: Callable[[Path], object] | None = None,
+        rows: Rows | None = None,
     ) -> None:
         if max_to_keep is not None and (type(max_to_keep) is not int or max_to_keep < 1):
             raise UsageError(
@@ -85,9 +88,9 @@ class Saver(Holdings):
         except OSError as error:
             raise CheckpointError(f"cannot make or read {given}: {error.strerror}") from error
         super().__init__(
-            Shelf(self.dir, CHECKPOINT, run_key, on_commit, max_to_keep),
-            Shelf(self.dir, KEYPOINT, run_key, on_commit),
-            Shelf(self.dir, MODEL, run_key, on_commit),
+            Shelf(self.dir, CHECKPOINT, run_key, on_commit, rows, max_to_keep),
+            Shelf(self.dir, KEYPOINT, run_key, on_commit, rows),
+            Shelf(self.dir, MODEL, run_key, on_commit, rows),
         )
         self._in_background = background
         self._stage = Stage()

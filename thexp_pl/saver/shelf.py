@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,9 @@ from thexp_pl.saver.sidecar import (
 if TYPE_CHECKING:
     from torch.serialization import MAP_LOCATION
 
-__all__ = ["Request", "Shelf"]
+__all__ = ["Request", "Rows", "Shelf"]
+
+Rows = Callable[[], Sequence[tuple[int, int]] | None]
 
 logger = logging.getLogger("thexp_pl.saver")
 
@@ -47,6 +49,7 @@ class Request:
     replacement: bool
     step: int | None
     world_size: int
+    rows: list[list[int]] | None = None
 
 
 class Shelf:
@@ -57,6 +60,7 @@ class Shelf:
         kind: The kind.
         run_key: The run to name in the sidecars.
         on_commit: What to call with each new file.
+        rows: Tells which part of the run's metrics has been written.
         max_to_keep: How many stay at a save; None keeps all.
     """
 
@@ -66,12 +70,14 @@ class Shelf:
         kind: Kind,
         run_key: str | None,
         on_commit: Callable[[Path], object] | None,
+        rows: Rows | None = None,
         max_to_keep: int | None = None,
     ) -> None:
         self.kind = kind
         self._folder = folder
         self._run_key = run_key
         self._on_commit = on_commit
+        self._rows = rows
         self._max_to_keep = max_to_keep
         self._best: Best | None = None
         self._best_to_keep = 0
@@ -89,7 +95,9 @@ class Shelf:
         number = as_number((info or {}).get(self._best.monitor)) if self._best else None
         if self._best and number is not None:  # a Decimal would be text, and never the best
             plain[self._best.monitor] = number
-        return Request(checked, plain, replacement, step, world_size())
+        rows = None if self._rows is None else self._rows()
+        kept = None if rows is None else [[start, stop] for start, stop in rows]
+        return Request(checked, plain, replacement, step, world_size(), kept)
 
     def target(self, request: Request, promised: Collection[Path] = ()) -> Path:
         """The file that a save will make; `promised` are those of the saves before it."""
@@ -147,6 +155,7 @@ class Shelf:
             versions=versions(),
             time=now(),
             best=self._best.to_dict() if self._best else None,
+            rows=request.rows,
         )
         return Sidecar(request.info, record)
 

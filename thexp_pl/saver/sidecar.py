@@ -55,6 +55,8 @@ class Record:
         time: When it was committed, ISO 8601 in UTC.
         best: By what the best of its folder are kept, as ``{"monitor": "loss", "mode": "min"}``:
             the value is that of the info's key `monitor`. None where none are.
+        rows: The part of the run's ``metrics.csv`` that came before, as ranges of bytes; see
+            `thexp_pl.record.metrics.history`. None where that is not known.
     """
 
     kind: str
@@ -68,10 +70,11 @@ class Record:
     versions: dict[str, str]
     time: str
     best: dict[str, str] | None = None
+    rows: list[list[int]] | None = None
 
 
 RECORD_NAMES = frozenset(field.name for field in fields(Record))
-REQUIRED_NAMES = RECORD_NAMES - {"best"}  # the earliest sidecars have none
+REQUIRED_NAMES = RECORD_NAMES - {"best", "rows"}  # the earliest sidecars have none
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from thexp_pl.callbacks.progress import (
     weights_state,
 )
 from thexp_pl.errors import CheckpointError, TrainerError
-from thexp_pl.loggers.lineage import run_of_checkpoint
+from thexp_pl.loggers.lineage import note_load, note_resume, run_of_checkpoint
+from thexp_pl.record.again import take_checkpoint
 from thexp_pl.saver import checkpoint_path
 from thexp_pl.saver.choosing import BEST, LAST, NotFoundError
 from thexp_pl.strategies.attendance import call_roll
@@ -144,7 +145,8 @@ class TrainerCheckpoints(TrainerCallbacks):
         state, values = make_state(lightning), {**sidecar_info(lightning), **(info or {})}
         epoch, step = completed_epochs(lightning), completed_batches(lightning)
         path = on_rank_zero(lambda: save(epoch, state, values, replacement, step=step))
-        self._note("checkpoint", path)
+        if self.experiment.is_open:
+            self.experiment.log_event("checkpoint", path=path, run=run_of_checkpoint(path))
         return path
 
     def _restore(self, path: Path, goes_on: bool) -> Info:
@@ -168,7 +170,11 @@ class TrainerCheckpoints(TrainerCallbacks):
             self._go_on_from(state)
         else:
             self.module.load_state_dict(weights)
-        self._note("resume" if goes_on else "load", path)
+        if self.experiment.is_open:
+            if goes_on:
+                note_resume(self.experiment, path, state)
+            else:
+                note_load(self.experiment, path)
         self.logger.info(f"loaded {path}")
         return info
 
@@ -191,13 +197,13 @@ class TrainerCheckpoints(TrainerCallbacks):
         self.params.idx = max(in_epoch.processed - 1, 0)
         self.params.global_step = last_step(lightning)
 
-    def _note(self, event: str, path: Path) -> None:
-        if not self.experiment.is_open:
-            return
-        parent = run_of_checkpoint(path)
-        self.experiment.log_event(event, path=path, run=parent)
-        if event == "resume" and parent not in (None, self.experiment.key):
-            self.experiment.set_parent(parent, "resumed")
+    def _go_on_as_told(self) -> None:
+        """Go on from the checkpoint that the process is told of, which its first training does."""
+        path = take_checkpoint()
+        if path:
+            if self._started().loaded is not None:
+                self.logger.info("what was loaded before gives way to what is resumed")
+            self.load_checkpoint(path)
 
     def _connected(self) -> pl.Trainer:
         """Give the Lightning Trainer with the module attached, as saving needs before a fit."""

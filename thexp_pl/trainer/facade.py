@@ -148,7 +148,9 @@ class Trainer(TrainerClipping):
         self._settle_callbacks(listed(self._options.get("callbacks")))
         for callback in self._callbacks:
             if isinstance(callback, SaverCallback) and run.is_recorded_here:  # both keep the same
-                run.saver = callback.open_saver(run.saver.dir, run.experiment.key)
+                run.saver = callback.open_saver(
+                    run.saver.dir, run.experiment.key, rows=run.experiment.kept_rows
+                )
         run.module = self._make_module(run)
         with quiet_lightning():
             run.lightning = self._lightning_trainer(run, devices)
@@ -198,6 +200,7 @@ class Trainer(TrainerClipping):
             TrainerError: If `initial_exp` was not called, no `train` loader was registered, or
                 `train_batch` returns what is no Meter.
         """
+        self._go_on_as_told()
         lightning, epochs = self.lightning_trainer, self._epochs()
         done = completed_epochs(lightning)
         if -1 != epochs <= done and not lightning.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere

@@ -92,6 +92,7 @@ class TrainerFlow(TrainerEvaluation):
                 "train_step: where it pauses is lost with processes that are spawned or forked; "
                 "take strategy='ddp'"
             )
+        self._go_on_as_told()
         run, lightning = self._started(), self.lightning_trainer
         epochs = self._epochs()
         enough = epochs if epochs == -1 else max(epochs, completed_epochs(lightning) + 1)

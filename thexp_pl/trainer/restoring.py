@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from thexp_pl.console import Logger
 from thexp_pl.errors import CheckpointError, ParamsError, UsageError, near_miss
+from thexp_pl.loggers.lineage import note_load
 from thexp_pl.params import BaseParams
 from thexp_pl.params.flags import apply_values
 from thexp_pl.saver import checkpoint_path
@@ -155,7 +156,8 @@ class TrainerRestoring(TrainerFlow):
         for one, is_training in restored.modes.items():
             one.training = is_training
         restored.module.adopt()
-        self._note("load", restored.path)
+        if run.experiment.is_open:
+            note_load(run.experiment, restored.path)
         run.logger.info(f"loaded {restored.path}")
         return restored.module
 

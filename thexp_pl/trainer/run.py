@@ -159,7 +159,7 @@ def start_run(
     states = experiment.hold_exp_part("rnd", [".rnd"])
     logger = Logger()
     logger.add_log_dir(logs)
-    saver = Saver(modules, run_key=experiment.key)
+    saver = Saver(modules, run_key=experiment.key, rows=experiment.kept_rows)
     return Run(experiment, logger, saver, RndManager(states), run_logger)
 
 

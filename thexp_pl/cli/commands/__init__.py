@@ -13,7 +13,9 @@ from thexp_pl.cli.commands import (
     compare,
     config,
     diff,
+    gc,
     listing,
+    reindex,
     rerun,
     show,
     stats,
@@ -23,7 +25,7 @@ from thexp_pl.cli.commands import (
 __all__ = ["add_parsers"]
 
 # in the order in which the help shows them
-_MODULES = (listing, show, diff, compare, stats, rerun, upkeep, archive, config)
+_MODULES = (listing, show, diff, compare, stats, rerun, upkeep, gc, archive, reindex, config)
 
 
 def add_parsers(subparsers: Any) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from thexp_pl.cli.commands.common import (
-    NO_RUNS,
-    add_command,
-    add_source,
-    put,
-    put_json,
-    viewer_of,
-)
+from thexp_pl.cli.commands.common import NO_RUNS, add_command, add_source, put, viewer_of
+from thexp_pl.errors import UsageError
+
+if TYPE_CHECKING:
+    from thexp_pl.runs import ExperimentViewer, RunRow
 
 __all__ = ["add_parsers", "run_list"]
+
+_NEWEST = 50  # at a terminal
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -23,26 +26,151 @@ def add_parsers(subparsers: Any) -> None:
     Args:
         subparsers: What ``ArgumentParser.add_subparsers`` gave.
     """
-    parser = add_command(subparsers, "list", run_list, "list the recorded runs, oldest first")
-    add_source(parser)
+    parser = add_command(
+        subparsers,
+        "list",
+        run_list,
+        "list the recorded runs, oldest first",
+        f"At a terminal the newest {_NEWEST}, in a pipe all.",
+    )
+    parser.add_argument(
+        "query",
+        metavar="QUERY",
+        nargs="?",
+        default="",
+        help="which, such as \"params.lr < 0.1 and status == 'finished'\"",
+    )
+    parser.add_argument("--sort", metavar="NAME", help="by a name such as metrics.acc.max")
+    parser.add_argument("--reverse", action="store_true", help="the other way round")
+    parser.add_argument(
+        "--limit", metavar="N", type=int, help="at most N: the newest, or the first as sorted"
+    )
+    parser.add_argument(
+        "--recent",
+        metavar="SPAN",
+        nargs="?",
+        const="1d",
+        help="those that started within 90m, 2h, 3d or 1w; without SPAN within a day",
+    )
+    parser.add_argument("--columns", metavar="NAME,...", help="these columns, for --csv too")
+    add_source(parser, forms=("json", "csv"))
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    """Print a table, or with ``--json`` an array, of the runs.
+    """Print a table of the runs, or with ``--json`` an array, with ``--csv`` a line a run.
 
     Args:
-        arguments: ``exps_dir`` and ``json``.
+        arguments: What `add_parsers` says.
 
     Returns:
         0.
-    """
-    runs = viewer_of(arguments).runs()
-    if arguments.json:
-        put_json([{**run.to_dict(), "path": str(run.paths.folder)} for run in runs])
-    elif runs:
-        from thexp_pl.cli.tables import print_runs
 
-        print_runs(runs)
+    Raises:
+        UsageError: The query, a name or a number cannot be meant.
+    """
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UsageError(f"--limit {arguments.limit} shows nothing: give a number from 1")
+    if arguments.columns is not None and arguments.json:
+        raise UsageError("--columns is for the table and --csv; --json gives all of a run")
+    viewer = viewer_of(arguments)
+    query = _query(arguments)
+    limit = arguments.limit
+    if limit is None and sys.stdout.isatty() and not (arguments.json or arguments.csv):
+        limit = _NEWEST
+    rows = _rows(viewer, query, arguments, limit)
+    if arguments.json:
+        _put_json(rows)
+    elif arguments.csv:
+        from thexp_pl.cli.run_csv import write_csv
+
+        write_csv(rows, _titles(arguments))
+    elif rows:
+        from thexp_pl.cli.run_table import print_rows
+
+        print_rows(rows, _titles(arguments))
+        _tell_rest(viewer, query, arguments, len(rows))
     else:
-        put(NO_RUNS)
+        put("No run is like that; `thexp-pl list` shows all." if query else NO_RUNS)
     return 0
+
+
+def _query(arguments: argparse.Namespace) -> str:
+    query: str = arguments.query
+    if arguments.recent is None:
+        return query
+    from thexp_pl.runs.query import compile_query
+    from thexp_pl.runs.query.times import parse_span
+
+    if query.strip():
+        compile_query(query)  # what is wrong with it is said of it alone
+    recent = f"started >= {time.time() - parse_span(arguments.recent)!r}"
+    return f"({query}) and {recent}" if query.strip() else recent
+
+
+def _rows(
+    viewer: ExperimentViewer, query: str, arguments: argparse.Namespace, limit: int | None
+) -> list[RunRow]:
+    if arguments.sort is not None:
+        return viewer.rows(query, sort=arguments.sort, reverse=arguments.reverse, limit=limit)
+    newest = viewer.rows(query, sort="started", reverse=True, limit=limit)
+    return newest if arguments.reverse else newest[::-1]
+
+
+def _titles(arguments: argparse.Namespace) -> list[str]:
+    if arguments.columns is None:
+        return []
+    from thexp_pl.runs.columns import column_names
+
+    titles = column_names(arguments.columns)
+    if not titles:
+        raise UsageError("--columns names no column; give some, as in key,params.lr,metrics.acc")
+    return titles
+
+
+def _tell_rest(
+    viewer: ExperimentViewer, query: str, arguments: argparse.Namespace, shown: int
+) -> None:
+    """Say at a terminal how many runs are not shown."""
+    if arguments.limit is not None or shown < _NEWEST or not sys.stdout.isatty():
+        return
+    count = len(viewer.query(query)) if query else len(viewer.list())
+    if count > shown:
+        put(f"... and {count - shown:,} more; --limit {count} shows all")
+
+
+def _put_json(rows: Sequence[RunRow]) -> None:
+    """Print an array with a run a line; ASCII, so that no escape code reaches a terminal."""
+    from thexp_pl.jsonable import to_jsonable
+    from thexp_pl.runs.columns import iso_text
+
+    def line(row: RunRow) -> str:
+        facts = {**_facts(row), "started": iso_text(row.started)}
+        try:
+            return json.dumps(facts, allow_nan=False)
+        except ValueError:  # NaN and infinity, which only this has the words for
+            return json.dumps(to_jsonable(facts))
+
+    put("[" + ",".join(f"\n{line(row)}" for row in rows) + ("\n]" if rows else "]"))
+
+
+def _facts(row: RunRow) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "status": row.status,
+        "experiment": row.experiment,
+        "root": str(row.root),
+        "path": str(row.paths.folder),
+        "started": row.started,
+        "seconds": row.seconds,
+        "params": row.params,
+        "metrics": row.metrics,
+        "tags": row.tags,
+        "notes": row.notes,
+        "command": row.command,
+        "code": row.code,
+        "commit": row.commit,
+        "python": row.python,
+        "host": row.host,
+        "parent": row.parent,
+        "damage": row.damage,
+    }

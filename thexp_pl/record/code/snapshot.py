@@ -27,6 +27,7 @@ def take_snapshot(
     leave_out: Iterable[Path] = (),
     max_bytes: int = 10_000_000,
     redact: Callable[[str], str] = str,
+    restored: str | None = None,
 ) -> dict[str, Any]:
     """Keep the code of a project as it is now, in the store of an experiment root.
 
@@ -40,6 +41,8 @@ def take_snapshot(
         leave_out: Further files and folders that are no part of the code.
         max_bytes: Larger files are left out.
         redact: Takes secrets out of a notebook's cells; files are kept as they are.
+        restored: The tree of the store that was written out as this folder: its files are code, and
+            a repository around the folder has no say.
 
     Returns:
         ``how`` (``"git"``), ``tree`` and ``commit`` (hashes), ``project`` (as seen from the root
@@ -56,7 +59,9 @@ def take_snapshot(
     top = Path(os.path.realpath(project))
     store = Store(root)
     reasons = dict.fromkeys(leave_out, "left out by the caller") | {root: "the experiment root"}
-    listing = _listed(top, store, reasons, max_bytes)
+    listing = _listed(top, store, reasons, max_bytes, is_restored=restored is not None)
+    if restored is not None:
+        listing.files = sorted({*listing.files, *_left_of(restored, top, store)})
     entry, extras = entry_and_extras(top, listing.files, max_bytes, redact)
     try:
         tree, commit = store.add(top, listing.files, extras)
@@ -79,9 +84,18 @@ def take_snapshot(
     }
 
 
-def _listed(top: Path, store: Store, reasons: dict[Path, str], max_bytes: int) -> Listing:
+def _left_of(tree: str, top: Path, store: Store) -> list[bytes]:
+    """List the files of a tree that are still there: of some, git alone knew that they are code."""
+    names = store.git(top)("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree).split(b"\0")
+    folder = os.fsencode(top)
+    return [name for name in names if name and os.path.lexists(os.path.join(folder, name))]  # noqa: PTH118 - bytes
+
+
+def _listed(
+    top: Path, store: Store, reasons: dict[Path, str], max_bytes: int, *, is_restored: bool
+) -> Listing:
     running = running_files(top)
-    tree = working_tree(top)
+    tree = None if is_restored else working_tree(top)
     if tree is not None:
         with contextlib.suppress(GitError):  # it is damaged
             git = Git.of_user(top, tree)

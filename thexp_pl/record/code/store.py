@@ -12,14 +12,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import shutil
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from thexp_pl.atomic import flush_folder, read_bytes, write_bytes, write_text
+from thexp_pl.atomic import write_text
+from thexp_pl.record.code.addition import Addition, alone, keep_tree
 from thexp_pl.record.code.git import Git, GitError
+from thexp_pl.record.code.holding import adding, dropping
 from thexp_pl.record.paths import code_store
 
 __all__ = ["Store"]
@@ -33,9 +33,6 @@ _OPTIONS = (
     *("-c", "core.protectHFS=false", "-c", "core.protectNTFS=false"),
     *("-c", "core.fsync=loose-object", "-c", "core.fsyncMethod=batch"),
 )
-# All new files in one pack, which is written and flushed at once: five times as fast on a first
-# snapshot. The few that are too small for it are flushed one by one.
-_IN_ONE_PACK = ("-c", "core.bigFileThreshold=1", "-c", "core.fsyncMethod=fsync")
 _VARIABLES = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -47,9 +44,7 @@ _VARIABLES = {
     **{f"GIT_{who}_EMAIL": "thexp_pl@localhost" for who in ("AUTHOR", "COMMITTER")},
     **{f"GIT_{who}_DATE": "@0 +0000" for who in ("AUTHOR", "COMMITTER")},
 }
-_HASH = re.compile(rb"[0-9a-f]{40}\n?")
 _STALE_SECONDS = 3600.0  # no git command of ours lives so long
-_WAIT_SECONDS = 60.0
 
 
 class Store:
@@ -102,14 +97,14 @@ class Store:
         """
         name = hashlib.sha256(os.fsencode(project)).hexdigest()[:16]
         last = self.path / "thexp" / f"{name}.index"
-        with self._folder() as folder:
-            addition = _Addition(self, project, files, extra, last, folder / "index")
+        with self.adding(), self._folder() as folder:
+            addition = Addition(self, project, files, extra, last, folder / "index")
             was_warm = addition.begin()
             if was_warm:
                 # Damaged, or someone removed objects that it names: then all is read anew.
                 with contextlib.suppress(GitError):
                     return addition.finish()
-            with _alone(last.with_suffix(".lock")):
+            with alone(last.with_suffix(".lock")):
                 if not was_warm and addition.begin():  # another process was first
                     with contextlib.suppress(GitError):
                         return addition.finish()
@@ -126,6 +121,32 @@ class Store:
             The file; git may have moved what it says to ``packed-refs``.
         """
         return self.path / "refs" / "snapshots" / tree
+
+    def adopt(self, pack: Path, trees: Sequence[str]) -> None:
+        """Take in trees that another store kept.
+
+        Args:
+            pack: A pack file that holds all that is in them.
+            trees: Their hashes.
+
+        Raises:
+            GitError: The pack is damaged, or holds less.
+            OSError: The store cannot be written.
+        """
+        git = self.git(self.path)
+        with self.adding(), self._folder() as folder:
+            git("index-pack", "--stdin", feed=pack.read_bytes())
+            git("rev-list", "--objects", "--quiet", *trees)  # fails where something is missing
+            for tree in trees:
+                keep_tree(self, git, tree, folder / "ref")
+
+    def adding(self) -> contextlib.AbstractContextManager[None]:
+        """Keep all that is in the store while something is added; see `holding.adding`."""
+        return adding(self.path / "in-use")
+
+    def dropping(self) -> contextlib.AbstractContextManager[None]:
+        """Be the only one at work in the store; see `holding.dropping`."""
+        return dropping(self.path / "in-use")
 
     def _make(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,110 +178,6 @@ class Store:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-class _Addition:
-    """A tree on its way into the store, in an index that no other process uses."""
-
-    def __init__(
-        self,
-        store: Store,
-        project: Path,
-        files: Sequence[bytes],
-        extra: Mapping[bytes, bytes],
-        last: Path,
-        index: Path,
-    ) -> None:
-        self._store = store
-        self._project = project
-        self._files = files
-        self._extra = extra
-        self._last = last
-        self._index = index
-        self._stamp: tuple[int, int] | None = None
-
-    def begin(self) -> bool:
-        """Begin with the last index of the project; say whether there is one."""
-        with contextlib.suppress(OSError):
-            descriptor = os.open(self._last, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as source:
-                facts = os.fstat(source.fileno())
-                if stat.S_ISREG(facts.st_mode):
-                    self._index.write_bytes(source.read())
-                    # git reads again what is as young as the index: its age belongs to it.
-                    os.utime(self._index, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-                    self._stamp = _stamp(self._index)
-                    return True
-        return False
-
-    def begin_anew(self) -> None:
-        """Begin with an empty index."""
-        self._index.unlink(missing_ok=True)
-        self._index.with_suffix(".lock").unlink(missing_ok=True)
-        self._stamp = None
-
-    def finish(self) -> tuple[str, str]:
-        """Bring the index to the files, write its tree, and have the next snapshot begin with it.
-
-        Returns:
-            The hashes of tree and commit.
-        """
-        git = self._store.git(self._project, self._index)
-        update = ("update-index", "--add", "--remove", "-z", "--stdin")
-        if self._stamp is None:
-            many = self._store.git(self._project, self._index, _IN_ONE_PACK)
-            many(*update, feed=b"\0".join(self._files))
-        else:
-            known = git("ls-files", "-z").split(b"\0")[:-1]
-            gone = set(known).difference(self._files, self._extra)
-            if gone:  # first, so that a file can take the place of a folder
-                git("update-index", "--force-remove", "-z", "--stdin", feed=b"\0".join(gone))
-            git(*update, feed=b"\0".join(self._files))
-        for name, content in self._extra.items():
-            blob = git("hash-object", "-w", "--stdin", feed=content).strip()
-            entry = b"100644,%b,%b" % (blob, name)
-            git("update-index", "--add", "--cacheinfo", entry)
-        tree = git("write-tree").decode("ascii").strip()
-        commit = self._commit(git, tree)
-        if _stamp(self._index) != self._stamp:
-            self._index.replace(self._last)
-        return tree, commit
-
-    def _commit(self, git: Git, tree: str) -> str:
-        ref = self._store.ref(tree)
-        with contextlib.suppress(OSError, ValueError):
-            known = read_bytes(ref, limit=1000)
-            if _HASH.fullmatch(known):
-                return known.decode("ascii").strip()
-        packed = git("for-each-ref", "--format=%(objectname)", f"refs/snapshots/{tree}")
-        if _HASH.fullmatch(packed):
-            return packed.decode("ascii").strip()
-        commit = git("commit-tree", tree, "-m", "code of a run").decode("ascii").strip()
-        # `update-ref` takes a lock, which a process that is killed leaves for ever.
-        aside = self._index.with_name("ref")
-        write_bytes(aside, f"{commit}\n".encode())
-        ref.parent.mkdir(parents=True, exist_ok=True)
-        aside.replace(ref)
-        flush_folder(ref.parent)
-        return commit
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    with contextlib.suppress(OSError):
-        facts = path.stat()
-        return facts.st_ino, facts.st_mtime_ns
-    return None
-
-
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait for a process that reads the same project; where that fails, go on beside it."""
-    import filelock  # 70 ms, and needed by the first snapshot only
-
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError, NotImplementedError):
-            stack.enter_context(filelock.FileLock(lock, timeout=_WAIT_SECONDS))
-        yield
 
 
 def _sweep(young: Path, *places: tuple[Path, str]) -> None:

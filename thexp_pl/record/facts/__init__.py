@@ -10,6 +10,13 @@ from thexp_pl.record.facts.environment import environment_facts
 from thexp_pl.record.facts.inputs import Inputs
 from thexp_pl.record.facts.machine import machine_facts
 from thexp_pl.record.facts.packages import package_facts
-from thexp_pl.record.facts.randomness import random_facts
+from thexp_pl.record.facts.randomness import begin_with, random_facts
 
-__all__ = ["Inputs", "environment_facts", "machine_facts", "package_facts", "random_facts"]
+__all__ = [
+    "Inputs",
+    "begin_with",
+    "environment_facts",
+    "machine_facts",
+    "package_facts",
+    "random_facts",
+]

@@ -1,7 +1,7 @@
 """The states of the global random generators as plain values, and the file that keeps them.
 
 No library is imported for its state: where numpy or torch is not loaded, nothing has drawn from it,
-and its state is None. `thexp_pl.rnd` puts such states back.
+and its state is None.
 """
 
 from __future__ import annotations
@@ -10,16 +10,27 @@ import hashlib
 import json
 import random
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from thexp_pl.atomic import read_json, write_bytes
 from thexp_pl.errors import UsageError
 
-__all__ = ["SUFFIX", "loaded_states", "numpy_state", "python_state", "read_states", "write_states"]
+__all__ = [
+    "SUFFIX",
+    "loaded_states",
+    "numpy_state",
+    "put_back",
+    "put_back_loaded",
+    "python_state",
+    "read_states",
+    "write_states",
+]
 
 SUFFIX = ".rnd"
 _FORMAT = "thexp_pl random state 1"
+_OF_NUMPY = ("key", "pos", "has_gauss", "gauss")
 
 
 def loaded_states() -> dict[str, Any]:
@@ -88,6 +99,60 @@ def numpy_state(numpy_random: Any) -> dict[str, Any]:
         "has_gauss": int(state["has_gauss"]),
         "gauss": float(state["gauss"]),
     }
+
+
+def put_back(
+    python: tuple[Any, ...], numpy: Any, torch: Any, cuda: Iterable[Any], mps: Any
+) -> None:
+    """Put the generators of the loaded libraries back; what is None stays as it is.
+
+    Args:
+        python: As `random.setstate` takes it.
+        numpy: As `numpy.random.set_state` takes it.
+        torch: A tensor of uint8 on the CPU, and so are the others.
+        cuda: One a device.
+        mps: Of the device mps.
+    """
+    random.setstate(python)
+    if numpy is not None:
+        sys.modules["numpy.random"].set_state(numpy)
+    library: Any = sys.modules.get("torch")
+    if torch is not None:
+        library.set_rng_state(torch)
+    for device, one in enumerate(cuda):
+        library.cuda.set_rng_state(one, device)
+    if mps is not None:
+        library.mps.set_rng_state(mps)
+
+
+def put_back_loaded(states: Mapping[str, Any]) -> None:
+    """Put back what `loaded_states` gave, of the generators that are loaded here.
+
+    Args:
+        states: What `read_states` gave of a run's start.
+
+    Raises:
+        LookupError: It is no such state.
+        TypeError: Likewise.
+        ValueError: Likewise.
+    """
+    python, numpy = states["python"], states["numpy"]
+    has_numpy = numpy is not None and hasattr(sys.modules.get("numpy.random"), "set_state")
+    torch: Any = sys.modules.get("torch")
+    has_torch = hasattr(torch, "set_rng_state") and hasattr(torch, "backends")
+
+    def tensor(words: list[int] | None) -> Any:
+        return None if words is None else torch.tensor(words, dtype=torch.uint8)
+
+    devices = torch.cuda.device_count() if has_torch and torch.cuda.is_available() else 0
+    has_mps = has_torch and torch.backends.mps.is_available()
+    put_back(
+        (python["version"], tuple(python["words"]), python["gauss"]),
+        ("MT19937", *(numpy[name] for name in _OF_NUMPY)) if has_numpy else None,
+        tensor(states["torch"]) if has_torch else None,
+        [tensor(one) for one in states["cuda"][:devices]],
+        tensor(states["mps"]) if has_mps else None,
+    )
 
 
 def write_states(path: Path, states: dict[str, Any]) -> str:

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
-from thexp_pl.record.facts.random_states import loaded_states, write_states
+from thexp_pl.record.facts.random_states import (
+    loaded_states,
+    put_back_loaded,
+    read_states,
+    write_states,
+)
 from thexp_pl.record.paths import RunPaths
 
-__all__ = ["random_facts"]
+__all__ = ["begin_with", "random_facts"]
 
 _SEED_VARIABLES = ("PYTHONHASHSEED", "PL_GLOBAL_SEED")  # the second by Lightning's seed_everything
+
+
+def begin_with(path: Path) -> None:
+    """Put the generators that are loaded into the states in which another run began.
+
+    Args:
+        path: That run's `start_state`.
+
+    Raises:
+        OSError: It cannot be read.
+        LookupError: It holds no such states.
+        TypeError: Likewise.
+        ValueError: It is damaged.
+    """
+    put_back_loaded(read_states(path))
 
 
 def random_facts(paths: RunPaths) -> dict[str, Any]:

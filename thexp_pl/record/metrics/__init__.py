@@ -7,7 +7,8 @@ backslash, a line feed or a carriage return in a name is written as ``\\\\``, ``
 """
 
 from thexp_pl.record.metrics.columns import MetricColumns
+from thexp_pl.record.metrics.history import History, read_history
 from thexp_pl.record.metrics.reading import read_metrics
 from thexp_pl.record.metrics.writer import MetricsWriter
 
-__all__ = ["MetricColumns", "MetricsWriter", "read_metrics"]
+__all__ = ["History", "MetricColumns", "MetricsWriter", "read_history", "read_metrics"]

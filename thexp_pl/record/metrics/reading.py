@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 from array import array
+from collections.abc import Iterable
 from pathlib import Path
 
 from thexp_pl.record.append import Block, whole_blocks
 from thexp_pl.record.metrics.columns import ABSENT, Chunk, MetricColumns
 from thexp_pl.record.metrics.spelling import HEADER
 
-__all__ = ["read_metrics"]
+__all__ = ["read_metrics", "read_ranges"]
 
 _WORTH_NUMPY = 4 << 20  # bytes that take as long line by line as numpy takes to import
 _HEADER = f"{HEADER}\n".encode()
@@ -31,6 +32,23 @@ def read_metrics(path: Path) -> MetricColumns:
         OSError: It is there but cannot be read.
         RecordError: It is larger than 1 GiB.
     """
+    return read_ranges(path, [(0, None)])
+
+
+def read_ranges(path: Path, ranges: Iterable[tuple[int, int | None]]) -> MetricColumns:
+    """Read parts of a metrics file, one after the other.
+
+    Args:
+        path: The file.
+        ranges: The first byte of each part, and the byte after its last; None for the file's end.
+
+    Returns:
+        Their rows, as `read_metrics`.
+
+    Raises:
+        OSError: As `read_metrics`.
+        RecordError: As `read_metrics`.
+    """
     columns = MetricColumns()
     fast = None
     if "numpy" in sys.modules or _size(path) >= _WORTH_NUMPY:
@@ -38,11 +56,12 @@ def read_metrics(path: Path) -> MetricColumns:
             from thexp_pl.record.metrics.blocks import BlockReader
 
             fast = BlockReader(columns)
-    for block in whole_blocks(path):
-        if block.data(len(_HEADER)) == _HEADER:
-            block = block._replace(start=block.start + len(_HEADER))
-        if fast is None or not fast.read(block):
-            _read_lines(block, columns)
+    for start, stop in ranges:
+        for block in whole_blocks(path, start, stop):
+            if block.data(len(_HEADER)) == _HEADER:
+                block = block._replace(start=block.start + len(_HEADER))
+            if fast is None or not fast.read(block):
+                _read_lines(block, columns)
     return columns
 
 

@@ -109,6 +109,33 @@ class MetricsWriter:
         if fault is not None:
             raise fault
 
+    def position(self) -> int:
+        """Bring all rows to the file, and tell how long it is then.
+
+        Returns:
+            Its size in bytes.
+
+        Raises:
+            OSError: The disk refused them; they are kept.
+            RuntimeError: As in `write`.
+        """
+        with self._lock:
+            self.flush()
+            try:
+                return self._path.stat().st_size if self._file is None else self._file.size
+            except FileNotFoundError:
+                return 0
+
+    def count_from(self, summary: MetricsSummary) -> None:
+        """Have the summary go on from another one; what waits is in it, or passed over.
+
+        Args:
+            summary: What it begins with.
+        """
+        with self._lock:
+            self._sum_up()
+            self._summary = summary
+
     def close(self) -> None:
         """Flush and close.
 

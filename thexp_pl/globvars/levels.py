@@ -1,63 +1,26 @@
-"""`globs`: variables that outlive a script, such as where the data sets are.
-
-Two levels, as git has them: those of the project (``local``) come before those of the user
-(``global``). The user's are in ``config.json`` of thexp's home (``THEXP_HOME``, by default
-``~/.thexp``); the project's in ``.thexp/config.json`` of the nearest folder at or above the working
-directory that has this file. It is the file that makes a project: an experiment root has a
-``.thexp`` too but no ``config.json`` in it, and thexp's own home is passed over.
-"""
+"""`Globs`: the variables of the project over those of the user."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from thexp_pl.atomic import read_json, write_json
-from thexp_pl.errors import GlobsError, UsageError, near_miss
+from thexp_pl.errors import GlobsError, near_miss
+from thexp_pl.globvars.file import changing, read
+from thexp_pl.globvars.places import (
+    CONFIG_FILE,
+    MARK_FOLDER,
+    absolute,
+    find_project,
+    real,
+    thexp_home,
+)
 
-__all__ = ["CONFIG_FILE", "MARK_FOLDER", "Globs", "find_project", "globs", "thexp_home"]
+__all__ = ["Globs", "globs"]
 
-MARK_FOLDER = ".thexp"
-CONFIG_FILE = "config.json"
 _LEVELS = ("global", "local")
-_LOCK_SECONDS = 30
-
-
-def thexp_home() -> Path:
-    """Say where thexp keeps what belongs to the user.
-
-    Returns:
-        ``THEXP_HOME`` where it is set, else ``~/.thexp``; the folder need not exist.
-
-    Raises:
-        UsageError: It is a relative path, and the working directory was deleted.
-    """
-    named = os.path.expanduser(os.environ.get("THEXP_HOME") or "~/.thexp")  # noqa: PTH111 - Path.expanduser raises where there is no home
-    return _absolute(named)
-
-
-def find_project(start: str | os.PathLike[str] | None = None) -> Path | None:
-    """Find the project that a folder belongs to.
-
-    Args:
-        start: Where to begin; the working directory by default.
-
-    Returns:
-        The nearest folder at or above `start` with a ``.thexp/config.json``, or None.
-    """
-    try:
-        folder = _real(Path(start or Path.cwd()))
-    except FileNotFoundError:  # the working directory was deleted
-        return None
-    homes = {_real(thexp_home()), _real(Path(os.path.expanduser("~/.thexp")))}  # noqa: PTH111
-    for candidate in (folder, *folder.parents):
-        mark = candidate / MARK_FOLDER
-        if os.path.isfile(mark / CONFIG_FILE) and _real(mark) not in homes:  # noqa: PTH113 - False, not an error, where it may not be read
-            return candidate
-    return None
 
 
 class Globs:
@@ -96,6 +59,18 @@ class Globs:
             raise AttributeError(name)
         return self[name]
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise GlobsError(
+            f"globs.{name} = ... does not say for whom: use globs.update('local', {name!r}, ...)"
+            " for this project, or 'global' for the user"
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise GlobsError(
+            f"del globs.{name} does not say for whom: use globs.unset('local', {name!r}) for this"
+            " project, or 'global' for the user"
+        )
+
     def __contains__(self, name: object) -> bool:
         return any(name in variables for variables in self.list_config().values())
 
@@ -114,10 +89,10 @@ class Globs:
         """
         levels: dict[str, dict[str, Any]] = {}
         if globa:
-            levels["global"] = _read(self.glob_fn)
+            levels["global"] = read(self.glob_fn)
         if local:
             path = self.local_fn
-            levels["local"] = {} if path is None else _read(path)
+            levels["local"] = {} if path is None else read(path)
         return levels
 
     def file(self, level: str) -> Path:
@@ -157,7 +132,7 @@ class Globs:
         """
         if not name.isprintable() or not name.strip():
             raise GlobsError(f"{name!r} cannot name a variable: use at least one visible character")
-        with _changing(self.file(level)) as variables:
+        with changing(self.file(level)) as variables:
             variables[name] = value
 
     def unset(self, level: str, name: str) -> None:
@@ -170,7 +145,7 @@ class Globs:
         Raises:
             GlobsError: It is not set there, or the file cannot be written.
         """
-        with _changing(self.file(level)) as variables:
+        with changing(self.file(level)) as variables:
             if name not in variables:
                 raise GlobsError(
                     f"no variable {name!r} at the {level} level{near_miss(name, variables)};"
@@ -178,71 +153,37 @@ class Globs:
                 )
             del variables[name]
 
-    def init(self, folder: str | os.PathLike[str] = ".") -> Path:
-        """Make a folder a project; one that is a project already stays as it is.
+    def init(
+        self, folder: str | os.PathLike[str] = ".", variables: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Make a folder a project; one that is a project already keeps what it has.
 
         Args:
             folder: The project's folder, made where it is missing.
+            variables: Variables that it begins with.
 
         Returns:
             The file of its variables.
 
         Raises:
-            GlobsError: The file cannot be written, or the folder is the home of thexp's own home.
-        UsageError: It is a relative path, and the working directory was deleted.
+            GlobsError: The file cannot be written, the folder is the home of thexp's own home, or
+                one of the variables has another value there.
+            UsageError: It is a relative path, and the working directory was deleted.
         """
-        path = _absolute(folder) / MARK_FOLDER / CONFIG_FILE
-        if _real(path.parent) == _real(thexp_home()):
+        path = absolute(folder) / MARK_FOLDER / CONFIG_FILE
+        if real(path.parent) == real(thexp_home()):
             raise GlobsError(
                 f"{str(path.parent)!r} holds the user's variables, so its folder cannot be a"
                 " project; choose another folder"
             )
-        with _changing(path):
-            return path
-
-
-def _absolute(path: str | os.PathLike[str]) -> Path:
-    try:
-        return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`
-    except FileNotFoundError:
-        # No GlobsError: from a property, an AttributeError would ask for a variable of its name.
-        raise UsageError(
-            f"{os.fspath(path)!r} is below the working directory, which was deleted: change to"
-            " another, or give an absolute path"
-        ) from None
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # Path.resolve fails where a link leads to itself
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        variables = read_json(path)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise GlobsError(f"cannot read the variables in {str(path)!r}: {error}; mend it") from error
-    if not isinstance(variables, dict):
-        raise GlobsError(f"cannot read the variables in {str(path)!r}: not an object; mend it")
-    return variables
-
-
-@contextlib.contextmanager
-def _changing(path: Path) -> Iterator[dict[str, Any]]:
-    import filelock  # 70 ms, and reading needs no lock
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
-            variables = _read(path)
-            yield variables
-            write_json(path, variables)
-    except OSError as error:
-        raise GlobsError(
-            f"cannot write the variables in {str(path)!r}: {error.strerror or error};"
-            " free it, or name another home in THEXP_HOME"
-        ) from error
+        with changing(path) as kept:
+            for name, value in (variables or {}).items():
+                if kept.setdefault(name, value) != value:
+                    raise GlobsError(
+                        f"{str(path)!r} says already what {name!r} is; unset it first, or choose"
+                        " another folder"
+                    )
+        return path
 
 
 globs = Globs()

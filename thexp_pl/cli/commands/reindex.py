@@ -1,0 +1,81 @@
+"""``thexp-pl reindex``: the index of all runs, made anew."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from thexp_pl.cli.commands.common import add_command, put, put_json
+from thexp_pl.errors import RecordError
+from thexp_pl.globvars import thexp_home
+
+if TYPE_CHECKING:
+    from thexp_pl.runs.index.writing import Progress
+
+__all__ = ["add_parsers", "run_reindex"]
+
+
+def add_parsers(subparsers: Any) -> None:
+    """Add the command.
+
+    Args:
+        subparsers: What ``ArgumentParser.add_subparsers`` gave.
+    """
+    parser = add_command(
+        subparsers,
+        "reindex",
+        run_reindex,
+        "read all runs anew into the index",
+        "The index follows the runs by itself; this finds at once what was changed by hand.",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+
+
+def run_reindex(arguments: argparse.Namespace) -> int:
+    """Make the index anew.
+
+    Args:
+        arguments: ``json``.
+
+    Returns:
+        0.
+
+    Raises:
+        RecordError: It cannot be written.
+    """
+    from thexp_pl.record.roots import known_roots
+    from thexp_pl.runs.index import Index
+
+    roots = known_roots()
+    index = Index(roots)
+    with _progress() as progress:
+        index.rebuild(progress)
+    if index.in_memory:
+        raise RecordError(
+            f"cannot write the index in {str(thexp_home())!r}: free it, or name another home in"
+            " THEXP_HOME; runs are read without it, more slowly"
+        )
+    count = len(index.keys())
+    if arguments.json:
+        put_json({"runs": count, "roots": len(roots)})
+    else:
+        put(f"{count:,} runs of {len(roots):,} experiment roots are in the index.")
+    return 0
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Show a bar at a terminal; it is no part of the output."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("reading runs"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

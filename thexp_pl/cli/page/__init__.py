@@ -1,0 +1,1 @@
+"""What ``thexp-pl show`` prints of one run, a module a section."""

@@ -1,0 +1,168 @@
+"""A run gone on with in its own folder, from its newest checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thexp_pl.errors import RecordError, UsageError, near_miss
+from thexp_pl.record.journal import read_journal
+from thexp_pl.record.names import shown
+from thexp_pl.record.rerun import Rerun
+from thexp_pl.rerun.checkpoints import Found, find_checkpoint
+from thexp_pl.rerun.child import run_again
+from thexp_pl.rerun.code import check_whole
+from thexp_pl.rerun.folders import RerunFolder, within
+from thexp_pl.rerun.moved import Moved
+from thexp_pl.rerun.preparing import Prepared, prepare
+from thexp_pl.rerun.siblings import runs_of_process
+from thexp_pl.runs.run import Run, read_run
+
+__all__ = ["CODES", "Resumption", "prepare_resumption", "resume", "start_resumption"]
+
+RECORDED, CURRENT = CODES = ("recorded", "current")
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A run that was gone on with.
+
+    Args:
+        prepared: What was run, and where.
+        found: The checkpoint that it went on from.
+        run: The run as it is now.
+        fault: How the command failed; an empty text where it did not.
+    """
+
+    prepared: Prepared
+    found: Found
+    run: Run
+    fault: str
+
+
+def resume(run: Run, *, code: str = RECORDED) -> Resumption:
+    """Go on with a run in its own folder, from its newest checkpoint that is whole.
+
+    Args:
+        run: The run.
+        code: ``recorded``, or ``current`` for the project's code as it is today.
+
+    Returns:
+        What became of it.
+
+    Raises:
+        RecordError: It is running, has nothing left to train, has no checkpoint, or cannot be run
+            again.
+        UsageError: There is no such `code`.
+    """
+    prepared, found = prepare_resumption(run, code=code)
+    return start_resumption(prepared, found)
+
+
+def prepare_resumption(run: Run, *, code: str = RECORDED) -> tuple[Prepared, Found]:
+    """Find the checkpoint of a run, and make the command that goes on from it.
+
+    Args:
+        run: The run.
+        code: As in `resume`.
+
+    Returns:
+        What is to be run, and the checkpoint.
+
+    Raises:
+        RecordError: As `resume`.
+        UsageError: As `resume`.
+    """
+    if code not in CODES:
+        raise UsageError(f"code={code!r}: it is one of {', '.join(CODES)}{near_miss(code, CODES)}")
+    check_whole(run)
+    key = shown(run.key)
+    if run.status == "running":
+        raise RecordError(f"the run {key} is running: wait for its end, or stop it first")
+    _check_alone(run)
+    found = find_checkpoint(run)
+    if found.path is None:
+        raise RecordError(
+            f"the run {key} cannot be gone on with ({found.passed_over}): `thexp-pl reproduce"
+            f" {run.key}` begins it anew"
+        )
+    if code == RECORDED and run.status == "finished":
+        _check_left(run, found)
+    project = _todays(run) if code == CURRENT else None
+    checkpoint = str(found.path)
+
+    def tell(aside: RerunFolder, final: RerunFolder) -> Rerun:
+        return Rerun(
+            "resumed", (run.key,), run.paths.root, project or final.code, checkpoint, in_place=True
+        )
+
+    names = within(run.paths.root, "resumed", run.key)
+    return prepare(run, names, tell, project=project), found
+
+
+def start_resumption(prepared: Prepared, found: Found) -> Resumption:
+    """Run the command that goes on with a run to its end.
+
+    Args:
+        prepared: What is to be run.
+        found: The checkpoint.
+
+    Returns:
+        What became of it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+        RecordError: The command cannot be run by itself.
+    """
+    run = prepared.run
+    if prepared.hindrance:
+        raise RecordError(
+            f"the run {shown(run.key)} cannot be started by itself: {prepared.hindrance}; with"
+            " --dry_run the command is shown"
+        )
+    ended = run_again(prepared.command, run.paths.root)
+    fault = f"the command ended with {ended.fault}" if ended.fault else ""
+    after = read_run(run.paths)
+    if not fault and after.manifest.get("process") == run.manifest["process"]:
+        fault = "the command ended without going on with the run: does it still record one?"
+    return Resumption(prepared, found, after, fault)
+
+
+def _todays(run: Run) -> Path:
+    project = Moved(run, run.paths.folder).project
+    if project is None or not project.is_dir():
+        raise RecordError(
+            f"the project of the run {shown(run.key)} is not at {shown(str(project))} any more:"
+            " bring it back there, or go on in the recorded code"
+        )
+    return project
+
+
+def _check_alone(run: Run) -> None:
+    """Refuse a run that shared its process: the command would do the others anew as well."""
+    others = [each.key for each in runs_of_process(run) if each.key != run.key]
+    if others:
+        raise RecordError(
+            f"the run {shown(run.key)} was recorded by a process that recorded {len(others)} more,"
+            f" such as {shown(others[0])}, and its command would do these anew: go on by hand from"
+            f" `thexp-pl rollback {run.key}`"
+        )
+
+
+def _check_left(run: Run, found: Found) -> None:
+    """Refuse a run that came to its end, as far as its record tells what that is."""
+    fits = [event for event in read_journal(run.paths.journal) if event["event"] == "fit"]
+    options: dict[str, Any] = fits[-1] if fits else {}
+    record = found.record
+    for done, name, unit in (
+        (record and record.epoch, "max_epochs", "epochs"),
+        (record and record.step, "max_steps", "steps"),
+    ):
+        limit = options.get(name)
+        if isinstance(limit, int) and isinstance(done, int) and 0 <= limit <= done:
+            raise RecordError(
+                f"the run {shown(run.key)} has finished its {limit} {unit}, so nothing is left to"
+                f" train: where the project asks for more by now, `thexp-pl resume {run.key} --code"
+                " current` goes on"
+            )

@@ -1,0 +1,52 @@
+"""What a query's SQL needs besides SQLite's own functions."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["add_functions", "compiled"]
+
+
+@functools.lru_cache(maxsize=32)  # re's own asks for the locale at each call
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a regular expression.
+
+    Args:
+        pattern: It.
+
+    Returns:
+        The expression.
+
+    Raises:
+        ValueError: It is none; `re.error` is not always one, and so becomes one.
+        OverflowError: It repeats something too often.
+        RecursionError: It is nested too deep.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what may mean something else one day
+            return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(str(error)) from None
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Let a connection carry out queries with ``matches``.
+
+    Args:
+        connection: One to the index.
+    """
+    connection.create_function("thexp_matches", 2, _matches, deterministic=True)
+
+
+def _matches(pattern: str, text: str | bytes | None) -> bool:
+    if isinstance(text, bytes):  # the name of a folder that is not UTF-8
+        text = os.fsdecode(text)
+    return text is not None and compiled(pattern).search(text) is not None

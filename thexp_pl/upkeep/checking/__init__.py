@@ -1,0 +1,1 @@
+"""Checking records: every hash that was written down, against what is there now."""

@@ -1,0 +1,146 @@
+"""The trash of a root: runs that were removed, until they are restored or purged.
+
+A run goes there as it is, in one step. What it is called in its manifest has no say in it: its
+folder is the one in which it was found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from thexp_pl.errors import RecordError, near_miss
+from thexp_pl.record.names import shown
+from thexp_pl.record.paths import RunPaths
+from thexp_pl.runs.run import read_run
+from thexp_pl.upkeep.folders import is_run, trash_of, trashed_runs
+
+__all__ = ["find_trashed", "remove", "restore", "root_of"]
+
+
+def remove(runs: Sequence[RunPaths]) -> list[RunPaths]:
+    """Move runs to the trash of their roots; all of them can go, or none does.
+
+    Args:
+        runs: The runs.
+
+    Returns:
+        Where they are now.
+
+    Raises:
+        RecordError: One of them is running, is gone, or lies in the trash already.
+        OSError: The file system refuses.
+    """
+    for paths in runs:
+        if read_run(paths).status == "running":
+            raise RecordError(
+                f"the run {shown(paths.key)} is running: end it first, then remove it"
+            )
+        if not is_run(paths):
+            raise RecordError(f"the run {shown(paths.key)} is gone: nothing is removed")
+        target = _in_trash(paths)
+        if os.path.lexists(target.folder):
+            raise RecordError(
+                f"the trash of {str(paths.root)!r} holds a run {shown(paths.key)} already: purge"
+                " that one with `thexp-pl rm --purge`, or restore it"
+            )
+    return [_moved(paths, _in_trash(paths)) for paths in runs]
+
+
+def restore(trashed: Sequence[RunPaths]) -> list[RunPaths]:
+    """Bring runs back from the trash; all of them can come, or none does.
+
+    Args:
+        trashed: The runs, as `find_trashed` or `remove` gave them.
+
+    Returns:
+        Where they are now.
+
+    Raises:
+        RecordError: One of them was purged, or its place is taken.
+        OSError: The file system refuses.
+    """
+    homes = [RunPaths(root_of(paths), paths.experiment, paths.key) for paths in trashed]
+    for paths, home in zip(trashed, homes, strict=True):
+        if not is_run(paths):
+            raise RecordError(
+                f"the run {shown(paths.key)} was purged: of it only what other runs need is left"
+            )
+        if os.path.lexists(home.folder):
+            raise RecordError(
+                f"a run {shown(home.key)} is in {str(home.folder.parent)!r} already: remove that"
+                " one first"
+            )
+    return [_moved(paths, home) for paths, home in zip(trashed, homes, strict=True)]
+
+
+def find_trashed(roots: Iterable[Path], word: str) -> RunPaths:
+    """Find the removed run that a word means.
+
+    Args:
+        roots: The experiment roots.
+        word: Its key, or the beginning of just that key.
+
+    Returns:
+        Where it is, see `trashed_runs`.
+
+    Raises:
+        RecordError: There is none, or more than one.
+    """
+    there = [paths for root in roots for paths in trashed_runs(root) if is_run(paths)]
+    found = [paths for paths in there if paths.key == word]
+    found = found or [paths for paths in there if word and paths.key.startswith(word)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RecordError(
+            f"the key {shown(word)} means {len(found)} removed runs: give more of the key, or one"
+            " root"
+        )
+    hint = near_miss(word, {paths.key for paths in there})
+    raise RecordError(
+        f"no removed run has the key {shown(word)}{hint}; `thexp-pl rm --list` shows them"
+    )
+
+
+def root_of(trashed: RunPaths) -> Path:
+    """Say which root a removed run belongs to.
+
+    Args:
+        trashed: The run, as `trashed_runs` gives it.
+
+    Returns:
+        The experiment root.
+    """
+    return trashed.root.parents[1]
+
+
+def _in_trash(paths: RunPaths) -> RunPaths:
+    return RunPaths(trash_of(paths.root), paths.experiment, paths.key)
+
+
+def _moved(paths: RunPaths, target: RunPaths) -> RunPaths:
+    parent = target.folder.parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if paths.folder.is_symlink():
+            # As seen from elsewhere, a relative link would lead elsewhere.
+            target.folder.symlink_to(os.path.realpath(paths.folder))
+            paths.folder.unlink()
+        else:
+            paths.folder.rename(target.folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            parent.rmdir()
+        if error.errno == errno.EXDEV:
+            raise RecordError(
+                f"cannot move {str(paths.folder)!r}: it lies on another file system than its root;"
+                " delete that folder by hand"
+            ) from error
+        raise
+    with contextlib.suppress(OSError):  # other runs are in it
+        paths.folder.parent.rmdir()
+    return target
