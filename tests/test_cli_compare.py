@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from thexp_pl.cli.main import main
-from thexp_pl.cli.sheet import Sheet, csv_text, markdown_text
+from thexp_pl.cli.output.sheet import Sheet, csv_text, markdown_text
 from thexp_pl.compare.values import MISSING
 from thexp_pl.record import Experiment
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from thexp_pl.cli.main import main
-from thexp_pl.cli.tables import printable
+from thexp_pl.cli.output.tables import printable
 from thexp_pl.record import Experiment
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typed_commands import Typed, record, thexp_pl
 
-from thexp_pl.cli.tables import printable
+from thexp_pl.cli.output.tables import printable
 from thexp_pl.record import Experiment
 
 __all__ = ["thexp_pl"]

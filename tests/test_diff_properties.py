@@ -16,7 +16,7 @@ from diff_helpers import record_here, run_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thexp_pl.cli.difference import print_difference
+from thexp_pl.cli.output.difference import print_difference
 from thexp_pl.compare.diff import CATEGORIES, Change, Difference, diff_runs
 from thexp_pl.compare.values import MISSING, identity
 from thexp_pl.errors import RecordError

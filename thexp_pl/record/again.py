@@ -134,7 +134,7 @@ def _find(root: Path, experiment: str, key: str) -> RunPaths:
         found = [other for other in run_folders(root) if other.key == key]
         if not found:
             raise RecordError(
-                f"the run {shown(key)} cannot be done again: it is not in {shown(str(root))}"
+                f"the run {shown(key)} cannot be done again: it is not in {str(root)!r}"
             )
         paths = found[0]
     return paths

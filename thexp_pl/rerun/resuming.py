@@ -133,7 +133,7 @@ def _todays(run: Run) -> Path:
     project = Moved(run, run.paths.folder).project
     if project is None or not project.is_dir():
         raise RecordError(
-            f"the project of the run {shown(run.key)} is not at {shown(str(project))} any more:"
+            f"the project of the run {shown(run.key)} is not at {str(project)!r} any more:"
             " bring it back there, or go on in the recorded code"
         )
     return project

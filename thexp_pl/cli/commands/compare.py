@@ -18,7 +18,7 @@ from thexp_pl.cli.commands.common import (
 from thexp_pl.errors import UsageError
 
 if TYPE_CHECKING:
-    from thexp_pl.cli.sheet import Sheet
+    from thexp_pl.cli.output.sheet import Sheet
     from thexp_pl.runs.row import RunRow
 
 __all__ = ["add_metrics", "add_parsers", "add_runs", "names_of", "run_compare", "selected"]
@@ -164,7 +164,7 @@ def _name(text: str) -> str:
 
 
 def _put_runs(rows: list[RunRow], arguments: argparse.Namespace, wanted: dict[str, Any]) -> None:
-    from thexp_pl.cli.compare_sheets import runs_sheet, runs_values
+    from thexp_pl.cli.output.compare_sheets import runs_sheet, runs_values
     from thexp_pl.compare.comparison import compare_runs, sort_runs
 
     if arguments.sort:
@@ -189,7 +189,7 @@ def _put_runs(rows: list[RunRow], arguments: argparse.Namespace, wanted: dict[st
 
 
 def _put_groups(rows: list[RunRow], arguments: argparse.Namespace, wanted: dict[str, Any]) -> None:
-    from thexp_pl.cli.compare_sheets import group_values, groups_sheet
+    from thexp_pl.cli.output.compare_sheets import group_values, groups_sheet
     from thexp_pl.compare.groups import compare_groups
 
     if arguments.params is not None:
@@ -205,7 +205,7 @@ def _put_groups(rows: list[RunRow], arguments: argparse.Namespace, wanted: dict[
 
 
 def _put_table(sheet: Sheet, arguments: argparse.Namespace, *, turned: bool) -> None:
-    from thexp_pl.cli.sheet import markdown_text, print_sheet
+    from thexp_pl.cli.output.sheet import markdown_text, print_sheet
 
     turned = turned if arguments.transpose is None else arguments.transpose
     sheet = sheet.transposed() if turned else sheet
@@ -216,7 +216,7 @@ def _put_table(sheet: Sheet, arguments: argparse.Namespace, *, turned: bool) -> 
 
 
 def _put_csv(titles: list[str], rows: list[list[Any]]) -> None:
-    from thexp_pl.cli.sheet import csv_text
+    from thexp_pl.cli.output.sheet import csv_text
 
     safe = sys.stdout.isatty()  # a file gets the values as they are
     put(csv_text(titles, rows, safe=safe).rstrip("\n"))

@@ -83,7 +83,7 @@ def _print(difference: Difference, arguments: argparse.Namespace) -> None:
     elif arguments.code and not arguments.stat and not sys.stdout.isatty():
         _put_patch(difference)
     else:
-        from thexp_pl.cli.difference import print_difference
+        from thexp_pl.cli.output.difference import print_difference
 
         print_difference(difference, is_stat=arguments.stat, is_whole=arguments.code)
 
@@ -102,7 +102,7 @@ def _put_csv(difference: Difference) -> None:
     """Print one line a difference; texts stand as they are, all other values as JSON."""
     import csv
 
-    from thexp_pl.cli.difference import entries, told
+    from thexp_pl.cli.output.difference import entries, told
     from thexp_pl.compare.values import MISSING
     from thexp_pl.record.names import escaped
 

@@ -81,11 +81,11 @@ def run_list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _put_json(rows)
     elif arguments.csv:
-        from thexp_pl.cli.run_csv import write_csv
+        from thexp_pl.cli.output.run_csv import write_csv
 
         write_csv(rows, _titles(arguments))
     elif rows:
-        from thexp_pl.cli.run_table import print_rows
+        from thexp_pl.cli.output.run_table import print_rows
 
         print_rows(rows, _titles(arguments))
         _tell_rest(viewer, query, arguments, len(rows))

@@ -111,8 +111,8 @@ def _target(arguments: argparse.Namespace) -> Path:
 
 
 def _put(summary: Summary, arguments: argparse.Namespace) -> None:
-    from thexp_pl.cli import stats_sheets
-    from thexp_pl.cli.sheet import print_sheet
+    from thexp_pl.cli.output import stats_sheets
+    from thexp_pl.cli.output.sheet import print_sheet
 
     if arguments.json:
         put_json(summary.to_dict())
@@ -132,7 +132,7 @@ def _put(summary: Summary, arguments: argparse.Namespace) -> None:
 
 def _write(summary: Summary, target: Path) -> None:
     from thexp_pl import atomic
-    from thexp_pl.cli import stats_sheets
+    from thexp_pl.cli.output import stats_sheets
 
     try:
         if target.suffix == ".json":

@@ -237,7 +237,7 @@ def _tell(
 
 
 def _print_notes(kept: Sequence[tuple[RunRow, dict[str, Any]]]) -> None:
-    from thexp_pl.cli.tables import cell, console, grid
+    from thexp_pl.cli.output.tables import cell, console, grid
 
     table = grid(4)
     for row, found in kept:

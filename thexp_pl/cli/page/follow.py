@@ -12,11 +12,11 @@ from types import FrameType
 
 from rich.console import Console, Group
 
+from thexp_pl.cli.output.tables import STYLES, cell, grid, printable, short
 from thexp_pl.cli.page.checkpoints import checkpoints_of
+from thexp_pl.cli.page.facts import duration_text
 from thexp_pl.cli.page.history import Point, chosen, histories, read_columns, words
 from thexp_pl.cli.page.printing import checkpoints_table, metrics_table
-from thexp_pl.cli.run_facts import duration_text
-from thexp_pl.cli.tables import STYLES, cell, grid, printable, short
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.runs.run import Run, read_run
 

@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from thexp_pl.cli.output.tables import STYLES, cell, console, grid, short
 from thexp_pl.cli.page.checkpoints import CheckpointFile, checkpoints_of
+from thexp_pl.cli.page.facts import run_facts, used_data
 from thexp_pl.cli.page.files import files_of
 from thexp_pl.cli.page.history import Point, chosen
 from thexp_pl.cli.page.plot import plot
 from thexp_pl.cli.page.sparkline import ASCII_LEVELS, LEVELS, is_shown, sparkline
-from thexp_pl.cli.run_facts import run_facts, used_data
-from thexp_pl.cli.tables import STYLES, cell, console, grid, short
 from thexp_pl.runs.flat import flat
 from thexp_pl.runs.row import RunRow
 from thexp_pl.runs.run import Run

@@ -64,7 +64,7 @@ def _print_fitted(columns: dict[str, list[str]], statuses: list[str], *, usual: 
     from rich.table import Table
     from rich.text import Text
 
-    from thexp_pl.cli.tables import STYLES, console
+    from thexp_pl.cli.output.tables import STYLES, console
 
     with console() as out:
         if usual:

@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from thexp_pl.cli.commands.common import put
-from thexp_pl.cli.run_facts import start_text
-from thexp_pl.cli.tables import STYLES, cell, console, grid
+from thexp_pl.cli.output.tables import STYLES, cell, console, grid
+from thexp_pl.cli.page.facts import start_text
 from thexp_pl.compare.diff import Change, Difference, FileChange, FileState
 from thexp_pl.compare.values import MISSING
 from thexp_pl.record.names import escaped

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from thexp_pl.cli.digits import mean_text
-from thexp_pl.cli.sheet import Sheet, value_text
+from thexp_pl.cli.output.digits import mean_text
+from thexp_pl.cli.output.sheet import Sheet, value_text
 from thexp_pl.compare.columns import Column
 from thexp_pl.compare.comparison import Comparison
 from thexp_pl.compare.groups import GroupComparison

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from thexp_pl.cli.compare_sheets import cell_text
-from thexp_pl.cli.digits import fixed_text, interval_text, mean_text
-from thexp_pl.cli.sheet import Sheet, csv_text, markdown_text, value_text
+from thexp_pl.cli.output.compare_sheets import cell_text
+from thexp_pl.cli.output.digits import fixed_text, interval_text, mean_text
+from thexp_pl.cli.output.sheet import Sheet, csv_text, markdown_text, value_text
 from thexp_pl.compare.stats import Group, Summary
 from thexp_pl.compare.values import MISSING, or_missing
 
@@ -105,7 +105,7 @@ def summary_csv(summary: Summary, *, safe: bool = False) -> str:
 
     Args:
         summary: The statistics; the tests between groups are in their JSON.
-        safe: See `thexp_pl.cli.sheet.csv_text`.
+        safe: See `thexp_pl.cli.output.sheet.csv_text`.
 
     Returns:
         The lines.
