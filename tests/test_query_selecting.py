@@ -133,13 +133,11 @@ def test_a_notebook_gets_a_table_in_which_everything_is_text() -> None:
 
 
 def test_a_notebook_shows_the_newest_fifty_and_says_so() -> None:
-    from thexp_pl.runs.html import runs_html
-
+    assert "No runs are recorded yet" in ExperimentViewer()._repr_html_()
     make_store(Path("experiment"), count=59)
     rows = ExperimentViewer().rows()
-    html = runs_html(rows)
+    html = ExperimentViewer()._repr_html_()
     assert html.count("<tr>") == 51
     assert rows[-1].key in html
     assert rows[0].key not in html
     assert "10 older runs are not shown" in html
-    assert "No runs are recorded yet" in runs_html([])

@@ -126,3 +126,9 @@ def test_recent_runs_are_those_that_started_since(tmp_path: Path) -> None:
     assert viewer.recent(timedelta(hours=1)) == [new.key]
     assert viewer.recent(day=1) == [old.key, new.key]
     assert rows(tmp_path)[old.key].started == pytest.approx(then.timestamp())
+
+
+def test_one_root_may_be_given_as_it_is(tmp_path: Path) -> None:
+    exp = record(tmp_path / "root", "a")
+    assert ExperimentViewer(tmp_path / "root").list() == [exp.key]
+    assert ExperimentViewer(str(tmp_path / "root")).list() == [exp.key]

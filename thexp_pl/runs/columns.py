@@ -7,16 +7,15 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
 
-from thexp_pl.jsonable import to_jsonable
 from thexp_pl.runs.flat import flat
 from thexp_pl.runs.query.sorting import read_name
 from thexp_pl.runs.row import RunRow
+from thexp_pl.runs.words import duration_text, short, start_text
 
-__all__ = ["DEFAULT_COLUMNS", "Cells", "column_names", "iso_text", "reader_of", "short"]
+__all__ = ["DEFAULT_COLUMNS", "Cells", "column_names", "reader_of"]
 
 DEFAULT_COLUMNS = ("key", "experiment", "status", "start", "duration", "params", "metrics")
 _COMMA = re.compile(r"(?:[^,\[]|\[[^\]]*\]?)+")
@@ -60,7 +59,7 @@ class Cells:
         if title in ("start", "started"):
             return [start_text(row.started) for row in self.rows]
         if title == "duration":
-            return [duration_text(row) for row in self.rows]
+            return [duration_text(row.seconds, row.status, row.started) for row in self.rows]
         read = reader_of(title)
         pairs = zip(self.rows, self.params, strict=True)
         return ["" if (value := read(*pair)) is None else short(value) for pair in pairs]
@@ -116,42 +115,6 @@ def reader_of(title: str) -> Callable[[RunRow, Mapping[str, Any]], Any]:
     if name.reads == "age":
         return lambda row, params: time.time() - row.started
     return lambda row, params: getattr(row, name.column)
-
-
-def short(value: Any) -> str:
-    """Give a value in few letters: five digits of a number, the texts of several."""
-    if isinstance(value, float):
-        return f"{value:.5g}" if math.isfinite(value) else str(to_jsonable(value))
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def start_text(started: float) -> str:
-    """Give the local time of a start; ``?`` where no calendar holds it."""
-    try:
-        return f"{datetime.fromtimestamp(started):%Y-%m-%d %H:%M:%S}"
-    except (ValueError, OSError, OverflowError):
-        return "?"
-
-
-def iso_text(started: float) -> str | None:
-    """Give a start as ISO 8601 in UTC; None where no calendar holds it."""
-    try:
-        return datetime.fromtimestamp(started, timezone.utc).isoformat(timespec="milliseconds")
-    except (ValueError, OSError, OverflowError):
-        return None
-
-
-def duration_text(row: RunRow) -> str:
-    """Give how long a run took, or has taken so far; ``-`` where that is not known."""
-    seconds = row.seconds
-    if seconds is None and row.status == "running":
-        seconds = time.time() - row.started
-    if seconds is None:
-        return "-"
-    try:
-        return str(timedelta(seconds=round(seconds)))
-    except (ValueError, OverflowError):
-        return "?"
 
 
 def _same(one: Any, other: Any) -> bool:

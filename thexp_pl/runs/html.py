@@ -9,25 +9,25 @@ from thexp_pl.record.names import escaped
 from thexp_pl.runs.columns import DEFAULT_COLUMNS, Cells
 from thexp_pl.runs.row import RunRow
 
-__all__ = ["runs_html"]
+__all__ = ["SHOWN", "runs_html"]
 
-_SHOWN = 50
+SHOWN = 50
 _MAX_CELL = 300
 
 
-def runs_html(rows: Sequence[RunRow]) -> str:
+def runs_html(rows: Sequence[RunRow], total: int) -> str:
     """Make a table of runs.
 
     Args:
-        rows: The runs, oldest first.
+        rows: The runs to show, oldest first.
+        total: How many there are.
 
     Returns:
-        The table, with the newest 50 of them and, in a line, how many more there are.
+        The table and, in a line, how many more there are.
     """
     if not rows:
         return "<p>No runs are recorded yet.</p>"
-    shown = rows[-_SHOWN:]
-    cells = Cells(shown)
+    cells = Cells(rows)
     columns = [cells.column(title) for title in DEFAULT_COLUMNS]
     head = "".join(f"<th>{title}</th>" for title in DEFAULT_COLUMNS)
     body = "".join(
@@ -35,7 +35,7 @@ def runs_html(rows: Sequence[RunRow]) -> str:
         for line in zip(*columns, strict=True)
     )
     table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
-    left = len(rows) - len(shown)
+    left = total - len(rows)
     return f"{table}\n<p>{left:,} older runs are not shown.</p>" if left else table
 
 

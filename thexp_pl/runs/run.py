@@ -70,6 +70,12 @@ class Run:
         return 0.0
 
     @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs and where that is not known."""
+        seconds: float | None = self.manifest.get("seconds")
+        return seconds
+
+    @property
     def params(self) -> dict[str, Any]:
         """Its parameters."""
         return self.manifest.get("params") or {}

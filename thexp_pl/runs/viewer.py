@@ -28,13 +28,17 @@ class ExperimentViewer:
     asked of one comes from its files.
 
     Args:
-        roots: The roots to look in; by default all that the user's home knows.
+        roots: The roots to look in, or one; by default all that the user's home knows.
 
     Raises:
         RecordError: A root is not there.
     """
 
-    def __init__(self, roots: Iterable[str | os.PathLike[str]] | None = None) -> None:
+    def __init__(
+        self, roots: Iterable[str | os.PathLike[str]] | str | os.PathLike[str] | None = None
+    ) -> None:
+        if isinstance(roots, str | os.PathLike):  # a text is an iterable of texts too
+            roots = [roots]
         self._given = None if roots is None else [as_root(root) for root in roots]
         for root in self._given or ():
             if not root.is_dir():
@@ -250,9 +254,10 @@ class ExperimentViewer:
         return index
 
     def _repr_html_(self) -> str:
-        from thexp_pl.runs.html import runs_html
+        from thexp_pl.runs.html import SHOWN, runs_html
 
-        return runs_html(self.rows())
+        newest = self.rows(reverse=True, limit=SHOWN)
+        return runs_html(newest[::-1], total=len(self.list()))
 
     def _roots(self) -> Iterable[Path]:
         return known_roots() if self._given is None else self._given

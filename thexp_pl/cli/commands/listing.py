@@ -141,7 +141,7 @@ def _tell_rest(
 def _put_json(rows: Sequence[RunRow]) -> None:
     """Print an array with a run a line; ASCII, so that no escape code reaches a terminal."""
     from thexp_pl.jsonable import to_jsonable
-    from thexp_pl.runs.columns import iso_text
+    from thexp_pl.runs.words import iso_text
 
     def line(row: RunRow) -> str:
         facts = {**_facts(row), "started": iso_text(row.started)}

@@ -18,11 +18,11 @@ from rich.text import Text
 
 from thexp_pl.cli.commands.common import put
 from thexp_pl.cli.output.tables import STYLES, cell, console, grid
-from thexp_pl.cli.page.facts import start_text
 from thexp_pl.compare.diff import Change, Difference, FileChange, FileState
 from thexp_pl.compare.values import MISSING
 from thexp_pl.record.names import escaped
 from thexp_pl.runs.run import Run
+from thexp_pl.runs.words import start_text
 
 __all__ = ["entries", "print_difference", "told"]
 
@@ -97,7 +97,7 @@ def told(value: Any) -> str:
 def _heading(a: Run, b: Run) -> Table:
     table = grid(5)
     for name, run in (("a", a), ("b", b)):
-        texts = (run.key, run.paths.experiment, start_text(run))
+        texts = (run.key, run.paths.experiment, start_text(run.started))
         table.add_row(
             cell(name, "bold"), *map(cell, texts), cell(run.status, STYLES.get(run.status, ""))
         )

@@ -16,10 +16,11 @@ from typing import Any
 
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.names import escaped
-from thexp_pl.runs.columns import iso_text, reader_of
+from thexp_pl.runs.columns import reader_of
 from thexp_pl.runs.flat import flat
 from thexp_pl.runs.query.names import AGGREGATES
 from thexp_pl.runs.row import RunRow
+from thexp_pl.runs.words import iso_text
 
 __all__ = ["write_csv"]
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from thexp_pl.record.names import escaped
 
-__all__ = ["STYLES", "cell", "console", "grid", "printable", "short"]
+__all__ = ["STYLES", "cell", "console", "grid", "printable"]
 
 _PIPE_WIDTH = 100_000
 _MAX_CELL = 500
@@ -82,10 +82,3 @@ def grid(columns: int = 2) -> Table:
         table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     return table
-
-
-def short(value: Any) -> str:
-    """Give a value as a cell shows it: of a float five digits."""
-    if isinstance(value, float):
-        return f"{value:.5g}"
-    return str(value)

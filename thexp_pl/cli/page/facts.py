@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from thexp_pl.runs.row import RunRow
 from thexp_pl.runs.run import Run
+from thexp_pl.runs.words import duration_text, start_text
 
-__all__ = ["duration_text", "run_facts", "start_text", "used_data"]
+__all__ = ["run_facts", "used_data"]
 
 _TOLD_PACKAGES = ("thexp-pl", "torch", "pytorch-lightning", "lightning", "numpy")
 _HASH_LETTERS = 12
@@ -33,8 +33,8 @@ def run_facts(run: Run, children: Iterable[RunRow] = ()) -> Iterator[tuple[str, 
     yield "status", run.status
     if run.damage:
         yield "damage", run.damage
-    yield "start", start_text(run)
-    yield "duration", duration_text(run)
+    yield "start", start_text(run.started)
+    yield "duration", duration_text(run.seconds, run.status, run.started)
     for name, value in _object(info, "cause").items():
         yield f"ended by {name}", str(value)
     parent = _object(info, "parent")
@@ -75,27 +75,6 @@ def used_data(run: Run) -> Iterator[tuple[str, str, str]]:
             f"{size:,} bytes" if isinstance(size, int) else "",
             digest or f"{used.get('state')}{why}",
         )
-
-
-def start_text(run: Run) -> str:
-    """Give the local time at which a run started; ``?`` where no calendar holds it."""
-    try:
-        return f"{datetime.fromtimestamp(run.started):%Y-%m-%d %H:%M:%S}"
-    except (ValueError, OSError, OverflowError):
-        return "?"
-
-
-def duration_text(run: Run) -> str:
-    """Give how long a run took, or has taken so far; ``-`` where that is not known."""
-    seconds = run.manifest.get("seconds")
-    if seconds is None and run.status == "running":
-        seconds = datetime.now().timestamp() - run.started
-    if seconds is None:
-        return "-"
-    try:
-        return str(timedelta(seconds=round(seconds)))
-    except (ValueError, OverflowError):
-        return "?"
 
 
 def _code(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

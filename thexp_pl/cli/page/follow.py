@@ -12,13 +12,13 @@ from types import FrameType
 
 from rich.console import Console, Group
 
-from thexp_pl.cli.output.tables import STYLES, cell, grid, printable, short
+from thexp_pl.cli.output.tables import STYLES, cell, grid, printable
 from thexp_pl.cli.page.checkpoints import checkpoints_of
-from thexp_pl.cli.page.facts import duration_text
 from thexp_pl.cli.page.history import Point, chosen, histories, read_columns, words
 from thexp_pl.cli.page.printing import checkpoints_table, metrics_table
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.runs.run import Run, read_run
+from thexp_pl.runs.words import duration_text, short
 
 __all__ = ["INTERVAL", "follow"]
 
@@ -106,7 +106,7 @@ def _drawn(run: Run, history: _History, width: int) -> Group:
         cell(run.key, "bold"),
         cell(run.paths.experiment),
         cell(run.status, STYLES.get(run.status, "")),
-        cell(duration_text(run)),
+        cell(duration_text(run.seconds, run.status, run.started)),
         cell("" if last is None else f"epoch {last}"),
     )
     parts = [head]
@@ -132,7 +132,7 @@ def _print_lines(looks: Iterator[tuple[Run, _History]]) -> None:
             cells = "  ".join(f"{printable(name)}={short(value)}" for name, value in values.items())
             _say(f"epoch {'-' if epoch is None else epoch}  {cells}")
         if run.status not in (status, _GOING_ON):
-            _say(f"status {run.status}  {duration_text(run)}")
+            _say(f"status {run.status}  {duration_text(run.seconds, run.status, run.started)}")
         status = run.status
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from thexp_pl.cli.output.tables import STYLES, cell, console, grid, short
+from thexp_pl.cli.output.tables import STYLES, cell, console, grid
 from thexp_pl.cli.page.checkpoints import CheckpointFile, checkpoints_of
 from thexp_pl.cli.page.facts import run_facts, used_data
 from thexp_pl.cli.page.files import files_of
@@ -19,6 +19,7 @@ from thexp_pl.cli.page.sparkline import ASCII_LEVELS, LEVELS, is_shown, sparklin
 from thexp_pl.runs.flat import flat
 from thexp_pl.runs.row import RunRow
 from thexp_pl.runs.run import Run
+from thexp_pl.runs.words import short
 
 __all__ = ["checkpoints_table", "facts_table", "metrics_table", "print_plots", "print_run"]
 
