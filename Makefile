@@ -22,8 +22,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# with the fuzzing of queries, manifests, zips and config files at length
 test-long: $(VENV)/.installed-dev
-	$(PYTEST)
+	THEXP_PL_FUZZ=2000 $(PYTEST)
 
 # the suite on the lowest versions that pyproject.toml allows, in an environment of its own
 test-lowest:

@@ -14,7 +14,7 @@ def train() -> None:
     save = Saver(exp.hold_exp_part("save", [".ckpt", ".pth"]))
     for i in range(10):
         for j in range(5):
-            save.save_checkpoint(j, {}, {})
+            save.save_checkpoint(j, {"i": i}, {})
         logger.info(i)
 
 

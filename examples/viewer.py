@@ -23,3 +23,6 @@ pp.pprint(expview.recent(timedeltaobj=timedelta(minutes=20)))
 pp.pprint(expview.backtracking("ckpt"))
 pp.pprint(expview.exp_code(exp.key))  # a key of the list()
 pp.pprint(expview.exp_info("@last"))  # or the run that started last
+pp.pprint(expview.query("metrics.loss.min < 0.6 and status == 'finished'"))
+for row in expview.rows("experiment == 'viewer'", sort="metrics.loss"):
+    pp.pprint((row.key, row.metrics["loss"]["last"]))

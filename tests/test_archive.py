@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import socket
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,12 +127,16 @@ def test_what_cannot_travel_is_left_out_and_said(run: RunPaths, tmp_path: Path) 
     (run.folder / "round").symlink_to("modules/../..")
     (run.folder / "back\\slash").write_text("x")
     (run.folder / ".notes.lock").touch()
+    (run.folder / ".my.lock").write_text("mine")
+    (run.folder / ".part.tmp").write_text("mine")
     (run.folder / ".heartbeat").touch()
     done = export_runs([run], tmp_path / "run.zip")
     told = [path.rpartition("/")[2] for path, _ in done.left_out]
     assert sorted(told) == ["back\\slash", "out", "pipe", "round"]
     (paths,) = import_runs(tmp_path / "run.zip", tmp_path / "root").runs
-    assert {"pipe", "out", ".heartbeat", ".notes.lock"}.isdisjoint(listing(paths.folder))
+    found = listing(paths.folder)
+    assert {"pipe", "out", ".heartbeat", ".notes.lock"}.isdisjoint(found)
+    assert found[".my.lock"] == found[".part.tmp"] == b"mine"
 
 
 def test_a_running_run_is_not_exported(tmp_path: Path) -> None:
@@ -161,7 +169,45 @@ def test_code_that_is_gone_is_said(run: RunPaths, tmp_path: Path) -> None:
     change(run, code={"how": "git", "tree": "0" * 40})
     done = export_runs([run], tmp_path / "run.zip")
     assert [why for _, why in done.left_out] == ["its code, which the store has not kept"]
-    assert import_runs(tmp_path / "run.zip", tmp_path / "root").runs
+    assert import_runs(tmp_path / "run.zip", tmp_path / "root").without_code == (run.key,)
+
+
+def test_a_damaged_run_is_not_exported(run: RunPaths, tmp_path: Path) -> None:
+    run.manifest.write_text("{")
+    with pytest.raises(RecordError, match=r"is damaged .*: mend it, or leave it out"):
+        export_runs([run], tmp_path / "run.zip")
+    assert not (tmp_path / "run.zip").exists()
+
+
+def test_a_full_disk_is_told_of_the_new_file(
+    run: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("thexp_pl.upkeep.archive.writing.os.fsync", full)
+    with pytest.raises(RecordError, match=r"cannot write '.*y\.zip': No space left .* free some"):
+        export_runs([run], tmp_path / "y.zip")
+    assert list(tmp_path.glob(".tmp-*")) == []
+
+
+def test_imports_at_once_bring_a_run_in_once_and_all_know_it(run: RunPaths, tmp_path: Path) -> None:
+    export_runs([run], tmp_path / "run.zip")
+    # both have looked for the run, and unpacked it, before either brings it in
+    met = threading.Barrier(2, timeout=60)
+
+    def waiting(size: int) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            met.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        started = [
+            pool.submit(import_runs, tmp_path / "run.zip", tmp_path / "root", progress=waiting)
+            for _ in range(2)
+        ]
+        done = [each.result(timeout=60) for each in started]
+    assert sorted(len(each.runs) for each in done) == [0, 1]
+    assert {paths.key for each in done for paths in (*each.runs, *each.known)} == {run.key}
 
 
 PARTS = st.text(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import os
 import stat
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from archive_helpers import KEY, MANIFEST, forged, own
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from record_code_helpers import write
@@ -23,43 +21,10 @@ from thexp_pl.upkeep import export_runs, import_runs
 from thexp_pl.upkeep.archive.layout import stays_inside
 
 ROUNDS = int(os.environ.get("THEXP_PL_FUZZ", "60"))
-KEY = "26-01-01-000000-abcd"
 FUZZ = settings(
     max_examples=ROUNDS,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-def forged(
-    files: dict[str, bytes],
-    *,
-    links: tuple[tuple[str, str], ...] = (),
-    runs: tuple[tuple[str, str], ...] = (("a", KEY),),
-    change: Callable[[dict[str, Any]], object] = lambda table: None,
-) -> bytes:
-    """Make an archive whose table fits its files, whatever these are called."""
-    table: dict[str, Any] = {
-        "format": "thexp_pl runs",
-        "version": 1,
-        "runs": [{"experiment": name, "key": key, "trees": []} for name, key in runs],
-        "files": [
-            {
-                "path": name,
-                "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
-                "program": False,
-            }
-            for name, content in files.items()
-        ],
-        "links": [{"path": path, "target": target} for path, target in links],
-    }
-    change(table)
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-        archive.writestr("thexp_pl.json", json.dumps(table))
-    return data.getvalue()
 
 
 def refused(top: Path, data: bytes) -> str:
@@ -71,10 +36,6 @@ def refused(top: Path, data: bytes) -> str:
     assert (sorted(top.rglob("*")), listing(top)) == before
     assert str(caught.value).isprintable()
     return str(caught.value)
-
-
-def own(name: str) -> str:
-    return f"runs/a/{KEY}/{name}"
 
 
 @pytest.mark.parametrize(
@@ -94,25 +55,57 @@ def own(name: str) -> str:
     ],
 )
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
-    refused(tmp_path, forged({own("run.json"): b"{}", name: b"x"}))
+    refused(tmp_path, forged({own("run.json"): MANIFEST, name: b"x"}))
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "a/b", ".thexp", "a\n", "\x1b[31m", "x" * 300])
 def test_an_experiment_or_a_key_that_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
     for experiment, key in ((name, KEY), ("a", name)):
-        files = {f"runs/{experiment}/{key}/run.json": b"{}"}
+        files = {f"runs/{experiment}/{key}/run.json": MANIFEST}
         refused(tmp_path, forged(files, runs=((experiment, key),)))
 
 
 @pytest.mark.parametrize("target", ["/etc", "../../..", "a/../../x", "", "..\\x"])
 def test_a_link_that_leads_out_of_its_run_is_refused(tmp_path: Path, target: str) -> None:
-    files = {own("run.json"): b"{}"}
+    files = {own("run.json"): MANIFEST}
     refused(tmp_path, forged(files, links=((own("link"), target),)))
 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
-    files = {own("run.json"): b"{}", own("link/file"): b"x"}
+    files = {own("run.json"): MANIFEST, own("link/file"): b"x"}
     refused(tmp_path, forged(files, links=((own("link"), "modules"),)))
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        ("a", ".", "a/a/a/out", "../../../victim"),
+        ("a", ".", "a/a/out", "../../victim", "out/made/by/import", "x"),
+        ("run.json/x", "y"),
+        ("l", "x", "l/x", "y"),
+        ("a/b", "x", "a/b-c", "y", "a/b/d", "z"),
+    ],
+)
+def test_what_is_below_a_link_or_a_file_is_refused(tmp_path: Path, links: tuple[str, ...]) -> None:
+    (tmp_path / "victim").mkdir()
+    pairs = tuple((own(links[at]), links[at + 1]) for at in range(0, len(links), 2))
+    told = refused(tmp_path, forged({own("run.json"): MANIFEST}, links=pairs))
+    assert "which is no folder" in told
+
+
+def test_links_that_lead_through_one_another_stay_in_their_run(tmp_path: Path) -> None:
+    links = (("a/b", ".."), ("c", "a/b/a"), ("a.b/d", "../c/b/run.json"))
+    data = forged({own("run.json"): MANIFEST}, links=tuple((own(p), to) for p, to in links))
+    (tmp_path / "run.zip").write_bytes(data)
+    (paths,) = import_runs(tmp_path / "run.zip", tmp_path / "root").runs
+    for path, _ in links:
+        assert (paths.folder / path).resolve().is_relative_to(paths.folder)
+    assert (paths.folder / "a.b" / "d").read_bytes() == MANIFEST
+
+
+@pytest.mark.parametrize("content", [b"\0\0no json", b"[]", b'{"schema": 99}', b"{}"])
+def test_a_run_whose_manifest_cannot_be_used_is_refused(tmp_path: Path, content: bytes) -> None:
+    assert "run.json" in refused(tmp_path, forged({own("run.json"): content}))
 
 
 @given(parts=st.lists(st.sampled_from(["..", "a", "b", "."]), min_size=1, max_size=6))
@@ -124,7 +117,7 @@ def test_a_link_that_stays_inside_does_so_as_the_system_sees_it(parts: list[str]
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFDIR])
 def test_an_entry_that_is_no_file_is_refused(tmp_path: Path, kind: int) -> None:
-    data = io.BytesIO(forged({own("run.json"): b"{}"}))
+    data = io.BytesIO(forged({own("run.json"): MANIFEST}))
     with zipfile.ZipFile(data, "a") as archive:
         entry = zipfile.ZipInfo(own("odd"))
         entry.external_attr = (kind | 0o644) << 16
@@ -133,17 +126,17 @@ def test_an_entry_that_is_no_file_is_refused(tmp_path: Path, kind: int) -> None:
 
 
 def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
-    data = io.BytesIO(forged({own("run.json"): b"{}"}))
+    data = io.BytesIO(forged({own("run.json"): MANIFEST}))
     with (
         zipfile.ZipFile(data, "a") as archive,
         pytest.warns(UserWarning, match="Duplicate name"),
     ):
-        archive.writestr(own("run.json"), b"{}")
+        archive.writestr(own("run.json"), MANIFEST)
     assert "twice" in refused(tmp_path, data.getvalue())
 
 
 def test_an_encrypted_entry_is_refused(tmp_path: Path) -> None:
-    data = bytearray(forged({own("run.json"): b"{}"}))
+    data = bytearray(forged({own("run.json"): MANIFEST}))
     data[data.index(b"PK\x01\x02") + 8] |= 1  # the flags in the table at the end
     assert "encrypted" in refused(tmp_path, bytes(data))
 
@@ -152,14 +145,14 @@ def test_a_size_that_is_not_the_declared_one_is_refused(tmp_path: Path) -> None:
     def grow(table: dict[str, Any]) -> None:
         table["files"][0]["bytes"] += 1
 
-    refused(tmp_path, forged({own("run.json"): b"{}"}, change=grow))
+    refused(tmp_path, forged({own("run.json"): MANIFEST}, change=grow))
 
 
 def test_a_hash_that_does_not_fit_is_refused_and_the_file_named(tmp_path: Path) -> None:
     def forge(table: dict[str, Any]) -> None:
         table["files"][1]["sha256"] = "0" * 64
 
-    files = {own("run.json"): b"{}", own("x"): b"x"}
+    files = {own("run.json"): MANIFEST, own("x"): b"x"}
     assert own("x") in refused(tmp_path, forged(files, change=forge))
 
 
@@ -175,8 +168,18 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     refused(tmp_path, content)
 
 
+def test_a_number_of_thousands_of_digits_is_refused_in_plain_words(tmp_path: Path) -> None:
+    data = forged({own("run.json"): MANIFEST}, change=lambda table: table.update(more="HERE"))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'"HERE"', b"1" * 5000))
+    told = refused(tmp_path, packed.getvalue())
+    assert "sys." not in told
+
+
 def test_a_later_version_says_so(tmp_path: Path) -> None:
-    files = {own("run.json"): b"{}"}
+    files = {own("run.json"): MANIFEST}
     told = refused(tmp_path, forged(files, change=lambda table: table.update(version=2)))
     assert "update thexp_pl" in told
 
@@ -245,7 +248,7 @@ def test_hostile_names_and_tables_never_do_harm(
 ) -> None:
     try:
         data = forged(
-            {f"runs/{experiment}/{KEY}/run.json": b"{}", own(name): b"x"},
+            {f"runs/{experiment}/{KEY}/run.json": MANIFEST, own(name): b"x"},
             links=((f"runs/{experiment}/{KEY}/link", target),),
             runs=((experiment, KEY),),
             change=lambda all_of_it: all_of_it.update({field: table}) if field != "none" else None,

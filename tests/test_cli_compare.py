@@ -169,6 +169,8 @@ def test_markdown_is_a_table_with_the_best_in_bold(capsys: pytest.CaptureFixture
         (["--limit", "0"], "show at least 1"),
         (["--min", "loss", "--max", "loss"], "give one of --min and --max"),
         (["--by", "lr", "--params", "lr"], "give one"),
+        (["--by", ","], "',' names nothing"),
+        (["--transpose", "--no_transpose"], "not allowed with"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(
@@ -191,6 +193,29 @@ def test_hostile_names_and_values_are_shown_as_text(
         text = typed(capsys, *words)
         assert all(line.isprintable() for line in text.splitlines())
         assert json.loads(typed(capsys, "--json"))[1]["params"] == {name: name}
+
+
+def test_values_that_differ_look_different(capsys: pytest.CaptureFixture[str]) -> None:
+    for lr, acc in ((1, 123457.8), ("1", 123457.9658), (2, 0.5)):
+        record({"acc": acc}, lr=lr)
+    lines = typed(capsys, "--no_transpose").splitlines()
+    assert [line.split()[1:] for line in lines[1:]] == [
+        ["1", "123457.8"],
+        ['"1"', "123458*"],
+        ["2", "0.5"],
+    ]
+    groups = table(typed(capsys, "--by", "lr"))
+    assert [line[0] for line in groups[1:]] == ["1", "2", '"1"']
+
+
+def test_a_line_of_csv_is_a_run_whatever_its_metrics_are_called(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record({"x\x1b[31m\n": 4.0})
+    for words in ([], ["--by", "experiment"]):
+        lines = typed(capsys, "--csv", *words).splitlines()
+        assert len(lines) == 2
+        assert r"metrics.x\x1b[31m\n.last" in lines[0]
 
 
 @pytest.mark.parametrize("columns", [80, 160])

@@ -113,6 +113,23 @@ def test_a_missing_variable_offers_the_near_miss(thexp_pl: Typed) -> None:
     assert "did you mean 'datasets'" in thexp_pl.refused("config", "--global", "-u", "dataset")
 
 
+def test_a_refusal_says_what_is_wrong_and_what_can_be_typed(
+    thexp_pl: Typed, tmp_path: Path
+) -> None:
+    assert "a control character; take it out" in thexp_pl.refused("config", "e\x1b[31m", "1")
+    assert "at least one visible character" in thexp_pl.refused("config", " ", "1")
+    assert "`thexp-pl config --global`" in thexp_pl.refused("config", "a", "1")
+    assert "`thexp-pl config --global NAME VALUE`" in thexp_pl.refused("config", "a")
+    thexp_pl("init")
+    assert "`thexp-pl config NAME VALUE`" in thexp_pl.refused("config", "a")
+    mark = tmp_path / "p" / ".thexp"
+    mark.mkdir(parents=True)
+    (mark / "config.lock").mkdir()
+    told = thexp_pl.refused("init", "p")
+    assert "free it" in told
+    assert "THEXP_HOME" not in told  # which is no way out for a project's file
+
+
 @pytest.mark.parametrize("variable", ["EDITOR", "VISUAL"])
 def test_edit_opens_the_levels_file_in_the_users_editor(
     thexp_pl: Typed, editor: Any, own_home: Path, variable: str

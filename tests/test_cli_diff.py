@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -208,6 +209,20 @@ def test_the_code_in_a_pipe_is_a_patch_that_git_applies(diff: Typed, tmp_path: P
     git(tmp_path / "copy", "apply", "../all.patch")
     for name in ("train.py", "long.py", "新.py"):
         assert (tmp_path / "copy" / name).read_bytes() == Path(name).read_bytes()
+
+
+def test_a_binary_file_is_no_part_of_the_patch_and_is_named(diff: Typed, tmp_path: Path) -> None:
+    write(Path(), {"c.py": "x\n", "b.sh": b"a\0b"})
+    shutil.copytree(Path(), tmp_path / "copy")
+    first = record(0.1, code=True)
+    write(Path(), {"c.py": "y\n", "b.sh": b"a\0c"})
+    second = record(0.1, code=True)
+    _code, patch, said = diff(first.key, second.key, "--code")
+    assert said == "note: the patch is without the binary files: b.sh\n"
+    (tmp_path / "all.patch").write_text(patch)
+    git(tmp_path / "copy", "apply", "../all.patch")
+    assert (tmp_path / "copy" / "c.py").read_text() == "y\n"
+    assert "changed | b.sh | binary" in diff.lines("@last~1", "@last", "--stat")
 
 
 def test_in_a_pipe_hunks_are_escaped_and_never_cut(diff: Typed) -> None:

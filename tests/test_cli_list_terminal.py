@@ -137,5 +137,8 @@ def test_one_damaged_run_spoils_nothing(screen: Screen) -> None:
     keys = record_many(3)
     next(Path("experiment").glob(f"*/{keys[1]}/run.json")).write_text("{" * 1000)
     text = "\n".join(screen(width=160))
-    assert text.count("damaged") == 1
+    assert text.count("damaged") == 3  # the last line says how its damage is shown
     assert all(key in text for key in keys)
+    assert "run.json cannot be used" in "\n".join(
+        screen("status == 'damaged'", "--columns", "key,damage", width=160)
+    )

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from index_helpers import change
 
 from thexp_pl.cli.main import main
 from thexp_pl.record import Experiment
@@ -151,6 +153,9 @@ def test_the_results_are_kept_in_a_file_by_its_suffix(
         (["--confidence", "95"], "between 0 and 1"),
         (["--seed", "sed"], "did you mean 'seed'"),
         (["--by", "seed"], "group by something else"),
+        (["--by", ""], "'' names nothing"),
+        (["--by", "lr,all-but-seed"], "give it alone"),
+        (["--metrics", ","], "',' names nothing"),
         (["--by", "lrr"], "did you mean 'lr'"),
         (["--metrics", "ac"], "did you mean 'acc'"),
     ],
@@ -160,6 +165,50 @@ def test_what_cannot_be_meant_is_one_line(
 ) -> None:
     record_all()
     assert said in refused(capsys, *words)
+
+
+def test_a_pipe_by_name_is_refused_and_left_as_it_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    record_all()
+    os.mkfifo(tmp_path / "pipe.md")
+    assert "is no regular file" in refused(capsys, "-o", str(tmp_path / "pipe.md"))
+    assert (tmp_path / "pipe.md").is_fifo()
+
+
+def test_a_query_that_leaves_out_the_run_between_two_copies_finds_them_still(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first, between, last = (record(1, 0, acc) for acc in (0.5, 0.1, 0.5))
+    for child, parent in ((between, first), (last, between)):
+        change(child.path / "run.json", parent={"key": parent.key})
+    found = json.loads(typed(capsys, "metrics.acc > 0.3", "--json")[0])
+    assert [group["keys"] for group in found["groups"]] == [[last.key]]
+
+
+def test_values_that_differ_look_different(capsys: pytest.CaptureFixture[str]) -> None:
+    for lr in (1, "1"):
+        for seed, acc in ((1, 123457.1), ("1", 123457.6)):
+            record(lr, seed, acc)  # type: ignore[arg-type]
+    lines = [re.split(r"\s{2,}", line) for line in typed(capsys)[0].splitlines()]
+    shown = ["2", "123457.35 ± 0.35", "[123454.17, 123460.53]", "123457.10", "123457.60"]
+    assert lines[1] == ["acc", "1", "1", *shown, '1, "1"']
+    assert lines[2] == ["acc", "2", '"1"', *shown, '1, "1"']
+
+
+def test_at_a_terminal_no_number_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(3):
+        record(1, seed, 1e6 + seed * 1e-5)
+    leader, follower = pty.openpty()
+    monkeypatch.setenv("COLUMNS", "80")
+    with open(follower, "w") as terminal:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert main(["stats"]) == 0
+        monkeypatch.undo()
+        shown = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert re.search(r"\[999999\.9999\d+, 1000000\.0000\d+\]", shown)
+    assert "…" not in shown
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31mb", "\u202egnp", "x|y`*_[z](u)"])

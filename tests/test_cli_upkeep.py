@@ -105,9 +105,50 @@ def test_a_purge_says_what_it_keeps_for_others(thexp_pl: Terminal) -> None:
     assert f"kept, as another run went on from it: {parent.key} modules/0000001.ckpt" in text
 
 
+def test_a_dry_run_of_a_purge_says_the_same_and_changes_nothing(thexp_pl: Terminal) -> None:
+    parent, child = record(ROOT), record(ROOT)
+    went_on_from(child, parent, add_checkpoint(parent))
+    text = thexp_pl("rm", "--purge", "--dry_run", parent.key)
+    assert f"would delete {parent.key}" in text
+    assert f"would keep, as another run went on from it: {parent.key} modules/0000001" in text
+    assert set(keys(thexp_pl)) == {parent.key, child.key}
+
+
+def test_a_purge_of_a_word_means_the_kept_run_that_rm_means(thexp_pl: Terminal) -> None:
+    removed = record(ROOT, "zz")
+    start = removed.key[:2]
+    kept = record(ROOT, start)
+    thexp_pl("rm", removed.key)
+    assert kept.key in thexp_pl("rm", "--dry_run", start)
+    told = thexp_pl.refused("rm", "--purge", start)
+    assert kept.key in told  # the question says which run goes
+    assert f"({start})" in told
+    thexp_pl("rm", "--purge", "--yes", start)
+    assert keys(thexp_pl) == []
+    assert [run["key"] for run in thexp_pl.json("rm", "--list")] == [removed.key]
+
+
+def test_a_beginning_of_a_kept_and_a_removed_key_is_not_purged(thexp_pl: Terminal) -> None:
+    removed, *_ = (record(ROOT) for _ in range(3))
+    thexp_pl("rm", removed.key)
+    assert "means 2 kept and 1 removed" in thexp_pl.refused(
+        "rm", "--purge", "--yes", removed.key[:2]
+    )
+    assert len(keys(thexp_pl)) == 2
+    thexp_pl("rm", "--purge", "--yes", removed.key)
+    assert thexp_pl.json("rm", "--list") == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry_run",), ("--purge",), ("--purge", "--dry_run")])
+def test_a_query_that_meets_nothing_says_so(thexp_pl: Terminal, flags: tuple[str, ...]) -> None:
+    assert thexp_pl("rm", "status == 'finished'", *flags) == "No run is meant.\n"
+    assert thexp_pl.json("rm", "status == 'finished'", *flags) == []
+
+
 def test_rm_refuses_what_it_cannot_mean(thexp_pl: Terminal) -> None:
     with Experiment(ROOT, "a", code=False, console=False) as exp:
-        assert "is running" in thexp_pl.refused("rm", exp.key)
+        for flags in ([], ["--dry_run"], ["--purge", "--dry_run"], ["--purge", "--yes"]):
+            assert "is running" in thexp_pl.refused("rm", exp.key, *flags)
     assert "name the runs" in thexp_pl.refused("rm")
     assert "no removed run" in thexp_pl.refused("rm", "--restore", "nothing")
     assert "take the words away" in thexp_pl.refused("rm", "--list", exp.key)
@@ -133,6 +174,13 @@ def test_gc_ends_with_1_where_a_damaged_run_keeps_it_from_dropping_code(
         pass
     exp.paths.manifest.write_text("{")
     assert exp.key in thexp_pl("gc", code=1)
+
+
+def test_a_value_that_begins_with_a_dash_is_told_how_to_be_given(thexp_pl: Terminal) -> None:
+    assert "as --older_than=-VALUE" in thexp_pl.refused("gc", "--older_than", "-1d")
+    key = record(ROOT).key
+    assert "as --add=-VALUE" in thexp_pl.refused("tag", key, "--add", "-x")
+    assert "-x" in thexp_pl("tag", key, "--add=-x")
 
 
 def test_gc_check_ends_with_1_and_names_run_and_file(thexp_pl: Terminal) -> None:

@@ -11,6 +11,7 @@ from compare_helpers import run
 from thexp_pl.compare.comparison import Comparison, compare_runs, sort_runs
 from thexp_pl.compare.groups import compare_groups
 from thexp_pl.compare.metric import better
+from thexp_pl.compare.stats import summarise
 from thexp_pl.compare.values import MISSING
 from thexp_pl.errors import UsageError
 
@@ -142,6 +143,16 @@ def test_a_name_that_is_not_there_is_refused_with_the_near_miss(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         compare_runs([run({"optim": {"lr": 1}}, {"acc": 0.5})], **given)
+
+
+def test_a_name_alone_is_one_and_runs_may_come_one_by_one() -> None:
+    rows = [run({"lr": lr}, {"acc": lr, "loss": 1.0}) for lr in (1, 2)]
+    found = compare_runs((row for row in rows), params="lr", metrics="acc", smaller="acc")
+    assert found == compare_runs(rows, params=["lr"], metrics=["acc"], smaller=["acc"])
+    assert len(found.runs) == 2
+    by_lr = compare_groups((row for row in rows), "lr", metrics="acc")
+    assert [group.values for group in by_lr.groups] == [(1,), (2,)]
+    assert summarise(rows, by="lr", metrics="acc").metrics == ("acc",)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

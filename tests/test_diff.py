@@ -210,6 +210,12 @@ def test_a_damaged_run_is_refused_in_one_line_that_names_it(base: Run) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_what_is_no_run_is_refused_with_the_way_to_have_one(base: Run) -> None:
+    with pytest.raises(UsageError, match=r"'a' is no run .* ExperimentViewer\(\)\.run\(key\)"):
+        diff_runs(base, "a")  # type: ignore[arg-type]
+    assert diff_runs(base, base, "params").categories == ()
+
+
 def test_only_the_categories_that_are_asked_for_are_compared(base: Run, project: Path) -> None:
     other = record(project, "--fast", LR="0.2", **_SEED)
     assert diff_runs(base, other, ["params"]).categories == ("params",)

@@ -92,10 +92,12 @@ def test_the_other_way_round_everything_is_mirrored(tmp_path: Path) -> None:
 
 def test_the_patch_makes_one_code_of_the_other(tmp_path: Path) -> None:
     project = tmp_path / "project"
-    write(project, {name: text for name, text in _FILES.items() if name != "binary.py"})
+    write(project, _FILES)
     first = record_here(tmp_path / "root", project)
     shutil.copytree(project, tmp_path / "copy")
     write(project, {"changed.py": "a = 2\n", "新/added.py": "x", "windows.txt": b"z\r\n"})
+    write(project, {"changed.txt": "Binary files differ\ndiff --git a b\n"})
+    (project / "binary.py").chmod(0o755)  # of binary files the name and the mode are in it
     (project / "old.py").rename(project / "new.py")
     second = record_here(tmp_path / "root", project)
     (tmp_path / "all.patch").write_bytes(diff_runs(first, second).code.patch)

@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from thexp_pl.record.journal import read_journal
 from thexp_pl.runs import ExperimentViewer
+
+# the files that a process which ends its run tells of, each once
+LEFT = ["logs/console.log", "metrics.csv", "rnd/start.rnd"]
 
 START = """
 import os, signal, sys
@@ -218,7 +222,9 @@ def test_a_forked_child_neither_ends_the_run_nor_records_in_it(tmp_path: Path, c
         """,
     )
     assert (code, out, info["status"]) == (0, "running\n", "finished")
-    assert not (Path(info["folder"]) / "journal.jsonl").exists()
+    events = read_journal(Path(info["folder"]) / "journal.jsonl")
+    assert sorted(event["path"] for event in events if event.get("final")) == LEFT
+    assert len(events) == len(LEFT)
     assert info["metrics"]["loss"] == {
         "last": 2.0, "min": 1.0, "max": 2.0, "mean": 1.5, "count": 2, "nonfinite": 0,
     }  # fmt: skip
@@ -243,4 +249,6 @@ def test_a_loader_worker_neither_ends_the_run_nor_records_in_it(tmp_path: Path) 
     )
     assert (code, info["status"]) == (0, "finished"), errors
     assert (info["metrics"]["loss"]["count"], info["metrics"]["loss"]["max"]) == (2, 2.0)
-    assert not (Path(info["folder"]) / "journal.jsonl").exists()
+    events = read_journal(Path(info["folder"]) / "journal.jsonl")
+    assert sorted(event["path"] for event in events if event.get("final")) == LEFT
+    assert len(events) == len(LEFT)

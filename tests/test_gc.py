@@ -17,8 +17,9 @@ from thexp_pl.record import Experiment
 from thexp_pl.record.code import GitError, take_snapshot
 from thexp_pl.record.code.store import Store
 from thexp_pl.record.paths import code_store
-from thexp_pl.upkeep import collect, remove
+from thexp_pl.upkeep import collect, collecting, remove
 from thexp_pl.upkeep.folders import kept_runs
+from thexp_pl.upkeep.leftovers import now_in
 from thexp_pl.upkeep.purge import plan_purge, purge
 
 NOW = timedelta(0)
@@ -179,7 +180,14 @@ def test_without_a_store_there_is_nothing_to_drop_and_none_is_made(root: Path) -
     assert not code_store(root).exists()
 
 
-def test_leftovers_of_killed_processes_go_and_a_users_own_files_stay(root: Path) -> None:
+def pass_days(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    """Have a later collection take it that so many days have passed: no file's age can be set."""
+    monkeypatch.setattr(collecting, "now_in", lambda folder: now_in(folder) + days * DAY)
+
+
+def test_leftovers_of_killed_processes_go_and_a_users_own_files_stay(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = record(root)
     own = paths.folder / "mine.tmp"
     own.write_text("keep")
@@ -189,15 +197,18 @@ def test_leftovers_of_killed_processes_go_and_a_users_own_files_stay(root: Path)
     folder.mkdir(parents=True)
     (folder / "data").symlink_to(own)
     assert collect(root).temporary == []  # too young
-    assert collect(root, older_than=NOW).folders == [folder]
-    assert not folder.exists()
     then = time.time() - 2 * DAY
     old = paths.folder / "rnd" / ".tmp-0123456789abcde0"
     for file in (old, own):
         file.touch()
         os.utime(file, (then, then))
-    assert collect(root).temporary == [old]
+    done = collect(root, older_than=NOW)
+    assert (done.temporary, done.folders) == ([old], [])  # a process in it may not record yet
     assert (old.exists(), own.exists(), young.exists()) == (False, True, True)
+    pass_days(monkeypatch, 2)
+    assert collect(root).folders == []
+    assert collect(root, older_than=NOW).folders == [folder]
+    assert (folder.exists(), own.exists()) == (False, True)
 
 
 def test_a_save_that_a_kill_cut_off_is_brought_to_its_end(root: Path) -> None:
@@ -211,7 +222,10 @@ def test_a_save_that_a_kill_cut_off_is_brought_to_its_end(root: Path) -> None:
     assert sidecar.exists()
 
 
-def test_a_folder_in_which_a_run_is_running_stays(root: Path) -> None:
+def test_a_folder_in_which_a_run_is_running_stays(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pass_days(monkeypatch, 2)
     folder = root / ".thexp" / "resumed" / "x"
     folder.mkdir(parents=True)
     with Experiment(root, "a", code=False, console=False) as exp:

@@ -129,6 +129,35 @@ def test_a_lost_checkpoint_is_damage_and_one_that_was_deleted_with_its_sidecar_i
     assert [fault.path for fault in found.gone] == ["modules/weights.bin"]
 
 
+@pytest.mark.parametrize("name", ["final", "path", "sha256", "size", "event", "created"])
+def test_a_changed_letter_in_the_journal_hides_no_hash(run: RunPaths, name: str) -> None:
+    data = run.journal.read_bytes()
+    at = data.rindex(f'"{name}"'.encode(), 0, data.index(b'"final": true') + 7) + 2
+    flip(run.journal, at)
+    assert places(check([run])) == {(run.key, "journal.jsonl")}
+
+
+def test_a_journal_that_is_gone_is_told(run: RunPaths) -> None:
+    run.journal.unlink()
+    assert "journal.jsonl" in [fault.path for fault in check([run]).gone]
+
+
+def test_an_event_of_a_user_is_no_damage_whatever_it_is_called(tmp_path: Path) -> None:
+    with Experiment(tmp_path, "a", code=False, console=False) as exp:
+        exp.log_event("created", path="x", sha256=1, final=2)
+        exp.log_event("mine", path="x", size=1, sha256="y", more=True)
+    assert check([exp.paths]).damaged == []
+
+
+def test_a_users_own_checkpoint_needs_no_sidecar_where_its_hash_is_kept(tmp_path: Path) -> None:
+    with Experiment(tmp_path, "a", code=False, console=False) as exp:
+        file = exp.hold_exp_part("modules", [".ckpt"]) / "0000001.ckpt"
+        file.write_bytes(b"mine")
+    assert check([exp.paths]).damaged == []
+    file.write_bytes(b"Mine")
+    assert places(check([exp.paths])) == {(exp.key, "modules/0000001.ckpt")}
+
+
 def test_data_that_has_changed_is_told_and_no_damage(run: RunPaths, tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("1,2,4\n")
     found = check([run])

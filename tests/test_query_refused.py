@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from thexp_pl.errors import UsageError
 from thexp_pl.runs.index import schema
-from thexp_pl.runs.query import QueryError, add_functions, check_names, compile_query, compile_sort
+from thexp_pl.runs.query import QueryError, check_names, compile_query, compile_sort, functions_in
 
 FUZZ = int(os.environ.get("THEXP_PL_FUZZ", "300"))  # examples of each property
 
@@ -171,8 +171,8 @@ def carried_out(query: str) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         schema.make_tables(connection)
-        add_functions(connection)
-        connection.execute(f"SELECT id FROM runs WHERE {condition.sql}", condition.values)
+        with functions_in(connection):
+            connection.execute(f"SELECT id FROM runs WHERE {condition.sql}", condition.values)
     finally:
         connection.close()
 
@@ -227,6 +227,25 @@ NODES = st.recursive(
 @given(node=NODES)
 def test_any_expression_is_carried_out_or_refused(node: Any) -> None:
     carried_out(ast.unparse(node))
+
+
+@pytest.mark.parametrize("leaf", ["tags", "params.lr", "1 not in params.x", "'a' not in notes"])
+@pytest.mark.parametrize("count", [11, 12, 13, 30, 90])
+def test_a_query_as_deep_as_is_taken_is_one_that_sqlite_takes(leaf: str, count: int) -> None:
+    left = right = contrary = same = leaf
+    for number in range(count):
+        word = ("and", "or")[number % 2]
+        left, right = f"({left}) {word} parent", f"parent {word} ({right})"
+        contrary, same = f"parent and not ({contrary})", f"parent or ({same})"
+    for query in (left, right, contrary, same, "not " * count + leaf):
+        carried_out(query)
+    compile_query(same)
+    compile_query(f"{'not ' * 90}tags")
+    if count > 12:
+        with pytest.raises(QueryError, match="more than 12 levels deep; write it flatter"):
+            compile_query(left)
+    else:
+        compile_query(left)
 
 
 @pytest.mark.parametrize("count", [99, 100, 101])

@@ -140,12 +140,15 @@ def test_weights_are_compared_to_the_bit(tmp_path: Path) -> None:
     one = torch.tensor([1.0, float("nan"), 0.0])
     same = verify(saved(tmp_path, one), saved(tmp_path, one.clone()))
     assert (same.identical, same.tensors, same.values) == (True, 2, 0)
-    assert str(same) == "identical: 0 values of metrics, 2 tensors of weights"
+    assert str(same) == (
+        "identical: 0 values of metrics, 2 tensors and 1 other values of modules/0000002.ckpt"
+    )
 
     for other in (torch.tensor([1.0, float("nan"), -0.0]), torch.tensor([1.5, 0.0, 0.0])):
         verdict = verify(saved(tmp_path, one), saved(tmp_path, other))
         assert not verdict.identical
-        assert "differ in 1 of 2 tensors, first in fc" in verdict.weights
+        told = "differ in 1 of 2 tensors, first in state_dict.fc of modules/0000002.ckpt ("
+        assert told in verdict.weights
     verdict = verify(saved(tmp_path, one.nan_to_num(0)), saved(tmp_path, torch.tensor([3.5, 0, 0])))
     assert "the largest difference is 2.5" in verdict.weights
     verdict = verify(saved(tmp_path, one), saved(tmp_path, one.double()))

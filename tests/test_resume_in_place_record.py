@@ -62,6 +62,11 @@ def read(paths: RunPaths) -> dict[str, Any]:
     return manifest
 
 
+def told_of(paths: RunPaths) -> list[dict[str, Any]]:
+    """The events of its journal, without what its files are like at its end."""
+    return [event for event in read_journal(paths.journal) if not event.get("final")]
+
+
 def test_the_run_keeps_its_key_start_command_and_random_states(tmp_path: Path) -> None:
     project, paths = attempted(tmp_path)
     before, states = read(paths), paths.start_state.read_bytes()
@@ -90,7 +95,7 @@ def test_the_journal_tells_of_the_earlier_attempt_and_of_what_is_passed_over(
     project, paths = attempted(tmp_path)
     before, size = read(paths), paths.metrics.stat().st_size
     call(project, AGAIN.replace("CODE", "False"), told(paths))
-    first, second = read_journal(paths.journal)
+    first, second = told_of(paths)
     assert (first["event"], first["status"]) == ("resumed", "killed")
     assert (first["process"], first["end"]) == (before["process"], None)
     assert (second["event"], second["path"]) == ("resume", "modules/0000001.ckpt")
@@ -126,10 +131,27 @@ def test_the_traceback_of_the_earlier_attempt_is_kept_under_another_name(tmp_pat
     assert not rank.exit.exists()
     assert (rank.folder / "exit.1.json").exists()
     assert read(paths)["seconds"] > seconds
-    assert read_journal(paths.journal)[0]["cause"]["traceback"] == first.name
+    assert told_of(paths)[0]["cause"]["traceback"] == first.name
     call(project, AGAIN.replace("CODE", "False"), told(paths))
     assert second.exists()
     assert not paths.traceback.exists()
+
+
+def test_lost_metrics_are_told_in_one_warning_with_the_file_and_the_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    project, paths = attempted(tmp_path)
+    paths.metrics.unlink()
+    body = AGAIN.replace("CODE", "False").replace("written = exp.paths.metrics.read_bytes()", "")
+    body = body.replace('len(b"".join(written.splitlines(keepends=True)[:2]))', "52")
+    code, _, errors = call(project, body, told(paths))
+    assert code == 0
+    assert errors.count("Warning") == 1
+    assert f"{str(paths.metrics)!r} does not hold all metrics" in errors
+    assert "52 bytes of them are gone, 0 rows are kept" in errors
+    assert "Error" not in errors.replace("RecorderWarning", "")
+    after = read_run(paths)
+    assert (after.status, after.metrics["loss"]["count"]) == ("finished", 1)
 
 
 def test_without_a_checkpoint_all_that_was_measured_is_passed_over(tmp_path: Path) -> None:

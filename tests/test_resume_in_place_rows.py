@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thexp_pl.errors import RecordError
 from thexp_pl.jsonable import dumps
 from thexp_pl.record import read_metrics
 from thexp_pl.record.metrics import read_history
@@ -156,6 +158,75 @@ def test_without_a_known_place_the_rows_are_cut_by_their_step(tmp_path: Path) ->
     assert [row[0] for row in read_history(paths).rows()] == [0, 1, None]
     assert ranges_before(paths.metrics, size, 9) == size
     assert ranges_before(paths.metrics, size, 0) == ((0, len("step,epoch,time,name,value\n")),)
+
+
+@pytest.mark.parametrize("tail", [b"1,0,1.000,loss,0.", b"\0" * 400, b"2,0,1.0" + b"\0" * 9])
+def test_behind_a_torn_last_line_no_row_of_the_resumed_run_is_lost(
+    tmp_path: Path, tail: bytes
+) -> None:
+    paths = new_run(tmp_path)
+    metrics = RunMetrics(paths)
+    metrics.write(0, 0, {"loss": 1.0})
+    rows = metrics.rows()
+    metrics.write(1, 0, {"loss": 0.5})
+    metrics.close()
+    with paths.metrics.open("ab") as file:
+        file.write(tail)
+    metrics = RunMetrics(paths)
+    metrics.take_up()
+    told = metrics.passed_over(rows)
+    note(paths, passed_over=told)
+    metrics.take_up(told)  # no fault: what is torn came after the checkpoint
+    for step in range(1, 9):
+        metrics.write(step, 0, {"loss": 1.0 - step / 10})
+    metrics.close()
+    assert [row[0] for row in read_history(paths).rows()] == list(range(9))
+    assert metrics.summary.to_dict()["loss"]["count"] == 9
+
+
+@pytest.mark.parametrize("left", [0, 60, None])
+def test_metrics_that_are_gone_are_told_and_what_is_there_is_kept(
+    tmp_path: Path, left: int | None
+) -> None:
+    paths = new_run(tmp_path)
+    metrics = RunMetrics(paths)
+    for step in range(4):
+        metrics.write(step, 0, {"loss": float(step)})
+    rows = metrics.rows()
+    metrics.close()
+    if left is None:
+        paths.metrics.unlink()
+    else:
+        os.truncate(paths.metrics, left)
+    kept = [row[0] for row in read_metrics(paths.metrics).rows()]
+    metrics = RunMetrics(paths)
+    metrics.take_up()
+    told = metrics.passed_over(rows)
+    assert told["lost"] == rows[-1][1] - told["until"]
+    note(paths, passed_over=told)
+    with pytest.raises(RecordError, match=f"{told['lost']:,} bytes of them are gone, {len(kept)} "):
+        metrics.take_up(told)
+    for step in (4, 5):
+        metrics.write(step, 0, {"loss": float(step)})
+    metrics.close()
+    assert [row[0] for row in read_history(paths).rows()] == [*kept, 4, 5]
+    assert metrics.summary.to_dict() == MetricsSummary.of(read_history(paths).rows()).to_dict()
+
+
+def test_a_damaged_line_before_the_checkpoint_is_told(tmp_path: Path) -> None:
+    paths = new_run(tmp_path)
+    metrics = RunMetrics(paths)
+    for step in range(4):
+        metrics.write(step, 0, {"loss": float(step)})
+    rows = metrics.rows()
+    metrics.take_up(metrics.passed_over(rows))
+    metrics.close()
+    data = paths.metrics.read_bytes()
+    at = data.index(b"\n2,") + 1
+    paths.metrics.write_bytes(data[:at] + b"\0" * 8 + data[at + 8 :])
+    metrics = RunMetrics(paths)
+    with pytest.raises(RecordError, match="1 damaged lines are passed over, 3 rows are kept"):
+        metrics.take_up(metrics.passed_over(rows))
 
 
 def test_a_large_file_is_read_in_the_same_ranges(tmp_path: Path) -> None:

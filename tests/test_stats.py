@@ -72,7 +72,7 @@ def test_the_confidence_is_that_of_all_intervals() -> None:
     reference = stats.ttest_rel(SLEEP_1, SLEEP_2).confidence_interval(0.9)
     test = made_of(found, "paired")[1, 2]
     assert (test.low, test.high) == pytest.approx(tuple(reference))
-    for wrong in (0, 1, 95, math.nan):
+    for wrong in (0, 1, 95, math.nan, 1 - 2**-53):
         with pytest.raises(UsageError, match="between 0 and 1"):
             summarise(rows, confidence=wrong)
 
@@ -81,6 +81,34 @@ def test_hedges_g_is_that_worked_by_hand() -> None:
     # means 2 and 5, both variances 1: d = -3, and the correction is 1 - 3 / (4 * 4 - 1)
     found = summarise([*repeats([1.0, 2.0, 3.0], lr=1), *repeats([4.0, 5.0, 6.0], lr=2)])
     assert made_of(found, "welch")[1, 2].hedges_g == pytest.approx(-3 * 0.8)
+
+
+def test_the_size_of_a_paired_difference_is_that_of_its_pairs() -> None:
+    one = [run({"lr": 1, "seed": s}, {"acc": v}) for s, v in ((0, 1.0), (1, 2.0), (9, 30.0))]
+    found = summarise([*one, *repeats([5.0, 6.5], lr=2)])
+    # of the pairs: means 1.5 and 5.75, variances 0.5 and 1.125, and the correction is 1 - 3 / 7
+    expected = -4.25 / math.sqrt((0.5 + 1.125) / 2) * 4 / 7
+    assert made_of(found, "paired")[1, 2].hedges_g == pytest.approx(expected)
+    assert (made_of(found, "welch")[1, 2].hedges_g or 0) > 0
+
+
+@pytest.mark.parametrize("plus", [10.0, 1e6, -1.0])
+def test_differences_that_are_the_same_but_for_rounding_are_not_tested(plus: float) -> None:
+    values = [0.1, 0.2, 0.30000000000000004, 0.7]
+    found = summarise([*repeats(values, lr=1), *repeats([v + plus for v in values], lr=2)])
+    assert [test.kind for test in found.tests] == ["welch"]
+    noise = [repeats([0.1 * 3 + n, 0.3 + n, 0.3 + n], lr=n) for n in (0.0, plus)]
+    same = summarise([row for rows in noise for row in rows])
+    assert same.tests == ()
+    assert [group.metrics["acc"].interval for group in same.groups] == [None, None]
+    near = [*repeats(values, lr=1), *repeats([plus, plus + 1e-4, plus - 1e-4], lr=2)]
+    assert [test.kind for test in summarise(near).tests] == ["paired", "welch"]
+
+
+def test_values_too_far_apart_for_floats_are_not_said_to_be_the_same() -> None:
+    rows = [*repeats([1e308, -1e308, 1.7e308], lr=1), *repeats([0.0, 0.0, 0.0, 1.0], lr=2)]
+    (note,) = summarise(rows).notes
+    assert note.endswith("as far as floats can hold and tell them, so no test, of 'acc'")
 
 
 def test_p_values_are_corrected_by_holm_within_a_metric_and_a_kind_of_test() -> None:

@@ -77,6 +77,31 @@ def test_experiments_are_kept_apart_but_not_for_the_seed_in_their_names() -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("m_seed=12", ["m_seed=12", "m_seed=*"]),
+        ("m_seed=1.5", ["m_seed=1.5"] * 2),
+        ("seed=1_m", ["seed=*_m", "seed=1_m"]),
+        ("noseed=1", ["noseed=1"] * 2),
+    ],
+)
+def test_of_an_experiments_name_only_the_whole_value_of_the_seed_is_none(
+    name: str, shown: list[str]
+) -> None:
+    rows = [run({"seed": seed}, {"acc": 0.1}, experiment=name) for seed in (1, 12)]
+    other = run({"seed": 3}, {"acc": 0.1}, experiment="other")
+    found = [group.values["experiment"] for group in summarise([*rows, other]).groups]
+    assert set(found) == {"other", *shown}
+
+
+def test_all_but_the_seed_can_be_said_and_stands_alone() -> None:
+    rows = [*repeats([0.1, 0.2], lr=1), *repeats([0.3], lr=2)]
+    assert groups(summarise(rows, by="all-but-seed")) == groups(summarise(rows))
+    with pytest.raises(UsageError, match="give it alone"):
+        summarise(rows, by=["lr", "all-but-seed"])
+
+
 @pytest.mark.parametrize("fact", ["code", "packages", "python"])
 def test_runs_of_other_code_or_packages_are_split_out_with_a_warning(fact: str) -> None:
     rows = [
@@ -89,7 +114,17 @@ def test_runs_of_other_code_or_packages_are_split_out_with_a_warning(fact: str) 
     assert warning.startswith(f"the groups 1, 2 differ in {fact} only; --mix joins them")
     mixed = summarise(rows, mix=True)
     assert groups(mixed) == [({}, 4)]
-    assert mixed.warnings == (f"group 1 joins runs that differ in {fact}",)
+    (warning,) = mixed.warnings
+    assert warning.startswith(f"group 1 joins runs that differ in {fact}: each counts")
+
+
+def test_runs_of_one_seed_and_other_code_each_count_where_they_are_mixed() -> None:
+    old, new = repeats([0.1, 0.2], lr=1), repeats([10.1, 10.2], lr=1)
+    rows = [replace(row, code="a") for row in old] + [replace(row, code="b") for row in new]
+    found = summarise(rows, mix=True)
+    sample = found.groups[0].metrics["acc"].sample
+    assert (sample.n, sample.min, sample.max) == (4, 0.1, 10.2)
+    assert "they count once" not in said(found)
 
 
 def test_groups_that_differ_in_code_as_well_are_told_of() -> None:
@@ -124,6 +159,21 @@ def test_of_a_run_and_its_reproductions_the_newest_counts() -> None:
     assert set(group.keys) == {rows[1].key, third.key}
     assert group.metrics["acc"].sample.max == 0.5
     assert f"left out: {rows[0].key}, {second.key}, of which a newer run" in said(found)
+
+
+@pytest.mark.parametrize("between", ["failed", "in another group", "not among these runs"])
+def test_a_copy_of_a_copy_is_none_of_the_repeats_whatever_became_of_the_copy(between: str) -> None:
+    first, other = repeats([0.1, 0.2], lr=1)
+    middle = run({"lr": 2 if "group" in between else 1, "seed": 0}, {"acc": 7.0}, parent=first.key)
+    middle = replace(middle, status="failed" if between == "failed" else "finished")
+    last = run({"lr": 1, "seed": 0}, {"acc": 0.1}, parent=middle.key)
+    is_given = between != "not among these runs"
+    found = summarise(
+        [first, other, last, *([middle] if is_given else [])],
+        lineage=[] if is_given else [first, middle],
+    )
+    assert set(found.groups[0].keys) == {other.key, last.key}
+    assert f"left out: {first.key}, of which a newer run" in said(found)
 
 
 def test_two_reproductions_of_a_run_that_is_not_there_are_one() -> None:

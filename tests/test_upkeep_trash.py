@@ -157,6 +157,18 @@ def test_a_damaged_run_may_need_any_checkpoint(tmp_path: Path) -> None:
     assert [path.name for path in plan.needed] == [file.name, f"{file.name}.json"]
 
 
+def test_a_damaged_run_in_another_root_may_need_any_checkpoint(tmp_path: Path) -> None:
+    parent, child = record(tmp_path / "one"), record(tmp_path / "two")
+    file = add_checkpoint(parent)
+    went_on_from(child, parent, file)
+    child.manifest.write_text("")
+    (trashed,) = remove([parent])
+    (plan,) = plan_purge([trashed])
+    assert child.key in plan.doubt
+    purge([plan])
+    assert (trashed.folder / "modules" / file.name).read_bytes() == b"weights"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path: Path) -> None:
     paths = record(tmp_path)

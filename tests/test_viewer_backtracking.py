@@ -87,6 +87,19 @@ def test_a_file_that_is_no_longer_what_the_run_left_is_replaced(tmp_path: Path) 
     assert replaced() is True
 
 
+def test_other_content_with_the_size_and_the_time_of_the_first_is_replaced(tmp_path: Path) -> None:
+    exp = record(tmp_path, b"weights")
+    path = exp.path / "save" / "0.ckpt"
+    facts = path.stat()
+    path.write_bytes(b"WEIGHTS")
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))  # as `cp -p` leaves it
+    viewer = ExperimentViewer()
+    assert viewer.backtracking("ckpt")[exp.key]["save/0.ckpt"]["replaced"] is True
+    path.write_bytes(b"weights")
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert viewer.backtracking("ckpt")[exp.key]["save/0.ckpt"]["replaced"] is False
+
+
 def test_what_the_run_deleted_or_moved_is_told(tmp_path: Path) -> None:
     with Experiment(tmp_path, "a", code=False, console=False) as exp:
         folder = exp.hold_exp_part("save", [".ckpt"])

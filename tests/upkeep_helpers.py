@@ -12,10 +12,10 @@ from typing import Any
 
 from record_code_helpers import tree_of
 
-from thexp_pl.atomic import write_json
 from thexp_pl.record import Experiment
 from thexp_pl.record.code import export_tree, take_snapshot
 from thexp_pl.record.paths import RunPaths, code_store
+from thexp_pl.record.sealed import write_sealed
 from thexp_pl.saver.sidecar import Record, Sidecar
 
 DAY = 86400.0
@@ -32,7 +32,7 @@ def record(root: Path, name: str = "digits", **params: Any) -> RunPaths:
 def change(paths: RunPaths, **facts: Any) -> None:
     """Change entries of a run's manifest."""
     manifest = json.loads(paths.manifest.read_text())
-    write_json(paths.manifest, manifest | facts)
+    write_sealed(paths.manifest, manifest | facts)
 
 
 def with_code(root: Path, project: Path, name: str = "digits") -> RunPaths:

@@ -98,6 +98,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with code 2 and one line."""
+        if message.endswith(("expected one argument", "expected at least one argument")):
+            # what begins with a dash was taken for a flag
+            flag = message.split(":")[0].split("/")[-1].split()[-1]
+            message += f"; give it a value, and one that begins with a dash as {flag}=-VALUE"
         sys.stderr.write(f"error: {message}\n")
         raise SystemExit(2)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from thexp_pl.compare.columns import FACTS, Column, Table, find_column, find_param, in_order
 from thexp_pl.compare.metric import Better, better, choose_metrics, find_metric
-from thexp_pl.compare.values import MISSING, differ
+from thexp_pl.compare.values import MISSING, as_names, differ
 from thexp_pl.errors import UsageError
 from thexp_pl.record.names import shown
 from thexp_pl.runs.row import RunRow
@@ -78,12 +78,12 @@ class Comparison:
 
 
 def compare_runs(
-    rows: Sequence[RunRow],
+    rows: Iterable[RunRow],
     *,
-    params: Sequence[str] | None = None,
-    metrics: Sequence[str] = (),
-    smaller: Sequence[str] = (),
-    larger: Sequence[str] = (),
+    params: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] = (),
+    smaller: str | Sequence[str] = (),
+    larger: str | Sequence[str] = (),
 ) -> Comparison:
     """Put runs beside one another; no file is read.
 
@@ -104,12 +104,13 @@ def compare_runs(
     Raises:
         UsageError: No run has a parameter or a metric of a name.
     """
+    rows = tuple(rows)
     table = Table(rows)
     if params is None:
         chosen = [Column("param", name) for name in table.param_names]
         chosen = [column for column in chosen if differ(table.values(column))]
     else:
-        chosen = list(dict.fromkeys(find_param(word, table) for word in params))
+        chosen = list(dict.fromkeys(find_param(word, table) for word in as_names(params)))
     facts = [Column("fact", name) for name in FACTS]
     facts = [column for column in facts if differ(table.values(column))]
     told = [column for column in facts if column.name in ("experiment", "status")]
@@ -119,7 +120,7 @@ def compare_runs(
     wanted = directions(table, measured, smaller, larger)
     best = {column: best_places(cells[column], wanted[column]) for column in measured}
     values = tuple(zip(*cells.values(), strict=True)) if cells else tuple(() for _ in rows)
-    return Comparison(tuple(rows), columns, values, {k: v for k, v in best.items() if v})
+    return Comparison(rows, columns, values, {k: v for k, v in best.items() if v})
 
 
 def sort_runs(rows: Sequence[RunRow], name: str, *, reverse: bool = False) -> list[RunRow]:
@@ -143,14 +144,17 @@ def sort_runs(rows: Sequence[RunRow], name: str, *, reverse: bool = False) -> li
     return [rows[place] for place in order]
 
 
-def metric_columns(words: Sequence[str], table: Table) -> list[Column]:
+def metric_columns(words: str | Sequence[str], table: Table) -> list[Column]:
     """Make the columns of the metrics that words mean, see `choose_metrics`."""
-    found = choose_metrics(words, table.metric_names)
+    found = choose_metrics(as_names(words), table.metric_names)
     return [Column("metric", metric.name, metric.aggregate) for metric in found]
 
 
 def directions(
-    table: Table, columns: Sequence[Column], smaller: Sequence[str], larger: Sequence[str]
+    table: Table,
+    columns: Sequence[Column],
+    smaller: str | Sequence[str],
+    larger: str | Sequence[str],
 ) -> dict[Column, Better]:
     """Say of metrics which of their values are better.
 
@@ -167,9 +171,9 @@ def directions(
         UsageError: There is no such metric, or it was said to be both.
     """
     said: dict[str, Better] = {}
-    both: tuple[tuple[Sequence[str], Better], ...] = ((smaller, "min"), (larger, "max"))
+    both: tuple[tuple[str | Sequence[str], Better], ...] = ((smaller, "min"), (larger, "max"))
     for words, side in both:
-        for word in words:
+        for word in as_names(words):
             name = find_metric(word, table.metric_names).name
             if said.setdefault(name, side) != side:
                 raise UsageError(

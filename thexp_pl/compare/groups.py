@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from thexp_pl.compare.columns import Column, Table, find_column, in_order
 from thexp_pl.compare.comparison import best_places, directions, metric_columns
 from thexp_pl.compare.sample import Sample
-from thexp_pl.compare.values import MISSING, identity, or_missing
+from thexp_pl.compare.values import MISSING, as_names, identity, or_missing
 from thexp_pl.errors import UsageError
 from thexp_pl.record.names import shown
 from thexp_pl.runs.row import RunRow
@@ -93,12 +93,12 @@ class GroupComparison:
 
 
 def compare_groups(
-    rows: Sequence[RunRow],
-    by: Sequence[str],
+    rows: Iterable[RunRow],
+    by: str | Sequence[str],
     *,
-    metrics: Sequence[str] = (),
-    smaller: Sequence[str] = (),
-    larger: Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
+    smaller: str | Sequence[str] = (),
+    larger: str | Sequence[str] = (),
     sort: str = "",
     reverse: bool = False,
 ) -> GroupComparison:
@@ -119,8 +119,9 @@ def compare_groups(
     Raises:
         UsageError: There is nothing of a name, or groups cannot be sorted by it.
     """
+    rows = tuple(rows)
     table = Table(rows)
-    columns = tuple(dict.fromkeys(find_column(word, table) for word in by))
+    columns = tuple(dict.fromkeys(find_column(word, table) for word in as_names(by)))
     measured = tuple(metric_columns(metrics, table))
     sides = directions(table, measured, smaller, larger)
     cells = {column: table.values(column) for column in measured}

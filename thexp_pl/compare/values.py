@@ -10,7 +10,7 @@ from typing import Any
 
 from thexp_pl.jsonable import to_jsonable
 
-__all__ = ["MISSING", "Missing", "differ", "identity", "number", "or_missing", "rank"]
+__all__ = ["MISSING", "Missing", "as_names", "differ", "identity", "number", "or_missing", "rank"]
 
 
 class Missing(Enum):
@@ -46,6 +46,11 @@ def identity(value: Any) -> tuple[str, Hashable]:
     if value is MISSING:
         return "missing", None
     return "json", json.dumps(to_jsonable(value), sort_keys=True)
+
+
+def as_names(given: str | Iterable[str]) -> list[str]:
+    """Give names as a list; one that was given alone is a list of one."""
+    return [given] if isinstance(given, str) else list(given)
 
 
 def differ(values: Iterable[Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from thexp_pl.atomic import read_bytes, read_json, write_bytes
 from thexp_pl.errors import GlobsError
+from thexp_pl.globvars.places import thexp_home
 from thexp_pl.jsonable import dumps, loads
 
 __all__ = ["changing", "content", "read", "replace"]
@@ -108,9 +109,9 @@ def _locked(path: Path) -> Iterator[None]:
         with filelock.FileLock(path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
             yield
     except OSError as error:
+        home = ", or name another home in THEXP_HOME" if path.parent == thexp_home() else ""
         raise GlobsError(
-            f"cannot write the variables in {str(path)!r}: {error.strerror or error};"
-            " free it, or name another home in THEXP_HOME"
+            f"cannot write the variables in {str(path)!r}: {error.strerror or error}; free it{home}"
         ) from error
 
 

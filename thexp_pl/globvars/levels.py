@@ -48,9 +48,10 @@ class Globs:
         for variables in self.list_config().values():
             found.update(variables)
         if name not in found:
+            flag = " --global" if self.local_fn is None else ""  # else the project's is meant
             raise GlobsError(
                 f"no variable {name!r} in the project or the user's home"
-                f"{near_miss(name, found)}; set it with `thexp-pl config --global NAME VALUE`"
+                f"{near_miss(name, found)}; set it with `thexp-pl config{flag} NAME VALUE`"
             )
         return found[name]
 
@@ -115,7 +116,7 @@ class Globs:
         if path is None:
             raise GlobsError(
                 "this folder is in no project, and the local level belongs to one: make it one"
-                " with `thexp-pl init`, or use the global level"
+                " with `thexp-pl init`, or use the global level (`thexp-pl config --global`)"
             )
         return path
 
@@ -130,7 +131,11 @@ class Globs:
         Raises:
             GlobsError: The level or the name cannot be, or the file cannot be written.
         """
-        if not name.isprintable() or not name.strip():
+        if not name.isprintable():
+            raise GlobsError(
+                f"{name!r} cannot name a variable: it holds a control character; take it out"
+            )
+        if not name.strip():
             raise GlobsError(f"{name!r} cannot name a variable: use at least one visible character")
         with changing(self.file(level)) as variables:
             variables[name] = value

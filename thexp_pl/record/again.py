@@ -39,6 +39,7 @@ class Turn:
         checkpoint: As in `Rerun`.
         parent: The recorded run.
         manifest: Its manifest.
+        written: The ``tree`` of `Rerun`.
     """
 
     how: str
@@ -47,6 +48,7 @@ class Turn:
     checkpoint: str
     parent: RunPaths
     manifest: dict[str, Any]
+    written: str = ""
 
     @property
     def origin(self) -> dict[str, str] | None:
@@ -63,7 +65,7 @@ class Turn:
     def restored(self) -> str | None:
         """The tree that was written out as the project; None where that is the user's own one."""
         own = self.project is None or is_repository(os.fsencode(self.project))
-        return None if own else self.tree
+        return None if own else self.written or self.tree
 
     def applied(self, options: RecordOptions) -> RecordOptions:
         """Give the choices of the record with the folder that stands for the project."""
@@ -125,7 +127,7 @@ def next_turn(root: Path, experiment: str) -> Turn | None:
         raise RecordError(
             f"the run {parent.key} cannot be done again: its run.json cannot be used ({error})"
         ) from error
-    return Turn(told.how, told.in_place, told.project, told.checkpoint, parent, manifest)
+    return Turn(told.how, told.in_place, told.project, told.checkpoint, parent, manifest, told.tree)
 
 
 def _find(root: Path, experiment: str, key: str) -> RunPaths:

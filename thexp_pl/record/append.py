@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 from thexp_pl.errors import RecordError
 
-__all__ = ["MARGIN", "AppendFile", "Block", "append_whole", "whole_blocks", "whole_lines"]
+__all__ = [
+    "MARGIN",
+    "AppendFile",
+    "Block",
+    "append_whole",
+    "size_without_torn_line",
+    "whole_blocks",
+    "whole_lines",
+]
 
 MARGIN = 32
 _BLOCK = 1 << 16
@@ -68,6 +76,27 @@ class AppendFile:
                 break
         if end < size:
             os.ftruncate(self._file, end)
+
+
+def size_without_torn_line(path: Path) -> int:
+    """Tell where the next line of such a file begins; a torn last line is cut off.
+
+    Args:
+        path: The file; nobody appends to it.
+
+    Returns:
+        Its size in bytes; 0 where there is none.
+
+    Raises:
+        OSError: It cannot be opened for writing.
+    """
+    if not path.exists():
+        return 0
+    file = AppendFile(path)
+    try:
+        return file.size
+    finally:
+        file.close()
 
 
 def append_whole(descriptor: int, data: bytes) -> None:

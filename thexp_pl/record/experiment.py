@@ -221,7 +221,7 @@ class Experiment(Recording):
         try:
             if self._companions is not None:
                 self._companions.stop_console()
-            self._close_parts()
+            self._close_parts(is_end=self._is_owner)
         finally:
             writer.close()
             if self._companions is not None:

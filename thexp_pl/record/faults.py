@@ -79,8 +79,9 @@ class Tolerant:
         if kind in self._told:
             return
         self._told.add(kind)
+        name = "" if isinstance(error, RecordError) else f"{type(error).__name__}: "
         warnings.warn(
-            f"{self._subject} is not recorded in full: {type(error).__name__}: {error};"
+            f"{self._subject} is not recorded in full: {name}{error};"
             " it goes on, and further faults of this kind are not told",
             RecorderWarning,
             stacklevel=4,  # the line of whoever called the recorder

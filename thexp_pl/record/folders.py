@@ -18,6 +18,7 @@ from thexp_pl.record.paths import RankPaths, RunPaths
 __all__ = [
     "announce",
     "as_root",
+    "experiment_folders",
     "make_run_folder",
     "rank_places",
     "record_error",
@@ -160,7 +161,7 @@ def run_folders(root: Path) -> list[RunPaths]:
     """
     return [
         paths
-        for experiment in subfolders(root)
+        for experiment in experiment_folders(root)
         for run in subfolders(experiment)
         if os.path.lexists((paths := RunPaths(root, experiment.name, run.name)).manifest)
     ]
@@ -177,6 +178,27 @@ def rank_places(paths: RunPaths) -> list[RankPaths]:
     """
     numbers = sorted(int(entry.name) for entry in subfolders(paths.ranks) if entry.name.isdecimal())
     return [RankPaths(paths, rank) for rank in numbers]
+
+
+def experiment_folders(root: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """List the experiments of a root.
+
+    Args:
+        root: The experiment root.
+
+    Returns:
+        Its folders that are not hidden, and the links to others; a link to an experiment of the
+        same root is only another name of it.
+    """
+    found = subfolders(root)
+    if not any(entry.is_symlink() for entry in found):
+        return found
+    own = os.path.realpath(root)
+    return [
+        entry
+        for entry in found
+        if not entry.is_symlink() or os.path.dirname(os.path.realpath(entry.path)) != own  # noqa: PTH120
+    ]
 
 
 def subfolders(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:

@@ -7,12 +7,12 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from thexp_pl.atomic import write_json
 from thexp_pl.errors import RecordError
 from thexp_pl.record.folders import rank_places, record_error
 from thexp_pl.record.manifest import read_manifest
 from thexp_pl.record.paths import ProcessPaths, RankPaths, RunPaths
 from thexp_pl.record.process import process_identity
+from thexp_pl.record.sealed import write_sealed
 from thexp_pl.record.status import ENDED, compute_status
 
 __all__ = ["take_up"]
@@ -66,7 +66,7 @@ def _taken_up(paths: RunPaths) -> tuple[dict[str, Any], dict[str, Any]]:
         "seconds": None,
         "cause": None,
     }
-    write_json(paths.manifest, manifest)
+    write_sealed(paths.manifest, manifest)
     for ended in ENDED:
         paths.end_mark(ended).unlink(missing_ok=True)
     return manifest, {**earlier, "status": status, "code": code.get("tree")}

@@ -17,6 +17,7 @@ from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.places import placed
 from thexp_pl.record.process import process_identity
 from thexp_pl.record.redact import Redactor
+from thexp_pl.record.sealed import SEAL
 
 __all__ = [
     "SCHEMA",
@@ -217,6 +218,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ValueError("not a JSON object")
     _check_schema(manifest.get("schema"))
     manifest = _gathered_later() | manifest
+    manifest.pop(SEAL, None)  # of what is in the file
     for name, kind in _KINDS.items():
         if not isinstance(manifest.get(name), kind):
             raise ValueError(f"{name!r} is missing or of the wrong kind")

@@ -12,6 +12,7 @@ from thexp_pl.record import keycode
 from thexp_pl.record.facts import Inputs
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.files import FileChanges, Listener
+from thexp_pl.record.files.own import write_own
 from thexp_pl.record.folders import record_error
 from thexp_pl.record.names import shown
 from thexp_pl.record.paths import RunPaths
@@ -163,9 +164,11 @@ class RunParts:
             self._tolerant(keycode.write_source, self.paths.keycode, name, text)
         self._tolerant(self._changes.start)
 
-    def _close_parts(self) -> None:
+    def _close_parts(self, *, is_end: bool) -> None:
         self._tolerant(self._changes.close)
         self._tolerant(self._inputs.close)
+        if is_end:
+            self._tolerant(write_own, self.paths, self._report_change)
 
     def _report_change(self, event: str, facts: Mapping[str, Any]) -> None:
         if self._writer is not None:

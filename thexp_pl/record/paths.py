@@ -5,6 +5,7 @@
     <root>/
       .thexp/root.json       says that this folder is an experiment root
       .thexp/code.git        the code of all runs, see `thexp_pl.record.code`
+      .thexp/trash           runs that were removed, as the root held them
       <experiment>/<key>/    one run, see `RunPaths`
     <thexp home>/
       roots/<hash>.json      where a root is
@@ -27,6 +28,7 @@ __all__ = [
     "code_store",
     "root_mark",
     "roots_folder",
+    "trash_of",
 ]
 
 
@@ -112,6 +114,11 @@ class RunPaths(ProcessPaths):
     def resume_lock(self) -> Path:
         """The lock under which a process makes a run that has ended its own."""
         return self.folder / ".resume.lock"
+
+    @property
+    def again_lock(self) -> Path:
+        """The lock that a command which goes on with the run holds to its end."""
+        return self.folder / ".again.lock"
 
     @property
     def journal(self) -> Path:
@@ -214,6 +221,18 @@ def code_store(root: Path) -> Path:
         The folder's path; it need not exist.
     """
     return root / MARK_FOLDER / "code.git"
+
+
+def trash_of(root: Path) -> Path:
+    """Say where the removed runs of a root are.
+
+    Args:
+        root: The experiment root.
+
+    Returns:
+        A folder that holds them as the root did; it need not exist.
+    """
+    return root / MARK_FOLDER / "trash"
 
 
 def roots_folder() -> Path:

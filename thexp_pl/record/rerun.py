@@ -8,6 +8,7 @@ inherits both, and is not meant, but for the ranks of its training.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from multiprocessing import parent_process
@@ -24,6 +25,7 @@ KINSHIPS = ("resumed", "reproduced")
 VARIABLE = "THEXP_PL_RERUN"
 _TAKER = "THEXP_PL_RERUN_TAKER"  # the number of the process that is meant
 _MAX_BYTES = 1 << 20
+_TREE = re.compile("([0-9a-f]{40,64})?")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Rerun:
             it; None to find it as ever.
         checkpoint: The file that the first fit goes on from, or an empty text.
         in_place: Go on with the same runs in their own folders, in place of new ones.
+        tree: The code that was written out as the project, where the recorded run ran several; an
+            empty text for the one that its manifest names.
     """
 
     how: str
@@ -48,6 +52,7 @@ class Rerun:
     project: Path | None = None
     checkpoint: str = ""
     in_place: bool = False
+    tree: str = ""
 
     def write(self, path: Path) -> dict[str, str]:
         """Write it to a file.
@@ -122,9 +127,13 @@ def _checked(told: Any) -> Rerun:
     checkpoint = told.get("checkpoint")
     if not isinstance(checkpoint, str) or "\0" in checkpoint:
         raise ValueError("'checkpoint' is no path")
+    tree = told.get("tree", "")
+    if not isinstance(tree, str) or not _TREE.fullmatch(tree):
+        raise ValueError("'tree' is no hash")
     project = told.get("project")
     folder = None if project is None else _folder("project", project)
-    return Rerun(how, tuple(runs), _folder("root", told.get("root")), folder, checkpoint, in_place)
+    root = _folder("root", told.get("root"))
+    return Rerun(how, tuple(runs), root, folder, checkpoint, in_place, tree)
 
 
 def _is_name(key: Any) -> bool:

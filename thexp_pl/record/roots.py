@@ -11,7 +11,7 @@ from thexp_pl.atomic import read_json, write_json
 from thexp_pl.errors import RecordError
 from thexp_pl.record.paths import root_mark, roots_folder
 
-__all__ = ["known_roots", "register_root"]
+__all__ = ["gone_roots", "known_roots", "register_root"]
 
 _SCHEMA = 1
 _MAX_BYTES = 1 << 20
@@ -48,6 +48,22 @@ def known_roots() -> list[Path]:
     Raises:
         RecordError: The folder of the entries is there but cannot be read.
     """
+    return [root for root in _noted_roots() if root.is_dir()]
+
+
+def gone_roots() -> list[Path]:
+    """List the experiment roots that the user's home knows and that are not there.
+
+    Returns:
+        Their paths, sorted: they were moved or deleted, or their disk is not mounted.
+
+    Raises:
+        RecordError: As for `known_roots`.
+    """
+    return [root for root in _noted_roots() if not root.is_dir()]
+
+
+def _noted_roots() -> list[Path]:
     folder = roots_folder()
     try:
         entries = [entry for entry in folder.iterdir() if entry.suffix == ".json"]
@@ -62,6 +78,6 @@ def known_roots() -> list[Path]:
     for entry in entries:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             root = Path(read_json(entry, limit=_MAX_BYTES)["path"])
-            if root.is_dir():
-                roots.add(root)
+            root.is_dir()  # Python 3.10 to 3.13 raise at what no path can be
+            roots.add(root)
     return sorted(roots)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from thexp_pl.atomic import write_json
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.folders import announce, record_error, remove_empty
@@ -26,6 +25,7 @@ from thexp_pl.record.metrics.history import Range
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
 from thexp_pl.record.run_metrics import RunMetrics
+from thexp_pl.record.sealed import write_sealed
 from thexp_pl.record.status import ENDED
 from thexp_pl.record.tracebacks import write_traceback
 
@@ -154,10 +154,12 @@ class RunWriter:
 
         Raises:
             OSError: It cannot be written.
-            ValueError: The rows are not of this run.
+            RecordError: Some of the metrics that came before are gone; it is gone on all the same.
+            ValueError: The rows are no ranges.
         """
-        self.add_event("resume", {**facts, "passed_over": self.metrics.passed_over(rows)})
-        self.metrics.take_up()
+        passed_over = self.metrics.passed_over(rows)
+        self.add_event("resume", {**facts, "passed_over": passed_over})
+        self.metrics.take_up(passed_over)
 
     def write_manifest(self) -> None:
         """Write the manifest as things stand.
@@ -169,7 +171,7 @@ class RunWriter:
             self._take_up()
             self._manifest["params"] = kept_params(self._redactor.tree(to_jsonable(self.params)))
             self._manifest["metrics"] = self.summary()
-            write_json(self._paths.manifest, self._manifest)
+            write_sealed(self._paths.manifest, self._manifest)
             self._written = _stamp(self._paths.manifest)
             self._is_written = True
             announce(self._paths)

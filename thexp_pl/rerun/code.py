@@ -29,7 +29,7 @@ def check_whole(run: Run) -> None:
         )
 
 
-def restore_code(run: Run, target: Path) -> None:
+def restore_code(run: Run, target: Path, tree: str | None = None) -> None:
     """Write the code of a run into a new folder, byte for byte.
 
     Executable bits are kept, and symbolic links are written as the links they are.
@@ -37,6 +37,8 @@ def restore_code(run: Run, target: Path) -> None:
     Args:
         run: The run.
         target: The folder to make; its parent is there.
+        tree: Which of several codes that the run ran, see `thexp_pl.runs.codes`; by default the
+            last.
 
     Raises:
         GitError: The root's store has not got that code.
@@ -45,8 +47,8 @@ def restore_code(run: Run, target: Path) -> None:
     """
     check_whole(run)
     facts: dict[str, Any] = run.manifest["code"] or {}
-    if facts.get("how") == "git":
-        export_tree(run.paths.root, str(facts.get("tree")), target)
+    if tree is not None or facts.get("how") == "git":
+        export_tree(run.paths.root, str(tree or facts.get("tree")), target)
     elif facts.get("how") == "copy" and run.paths.code.is_dir():
         _copy(run.paths.code, target)
     else:

@@ -13,10 +13,11 @@ from thexp_pl.globvars import MARK_FOLDER
 from thexp_pl.record.names import escaped, shown
 from thexp_pl.record.paths import root_mark
 from thexp_pl.rerun.folders import RerunFolder
+from thexp_pl.rerun.mirror import Mirror, make_folder
 from thexp_pl.rerun.moved import Moved
 from thexp_pl.runs.run import Run
 
-__all__ = ["declared", "link_data", "link_root", "make_folder", "name_left_out"]
+__all__ = ["declared", "link_data", "link_root", "name_left_out"]
 
 _NAMED = 5
 
@@ -37,43 +38,49 @@ def declared(run: Run, moved: Moved) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield path, entry
 
 
-def link_data(run: Run, moved: Moved, more: Iterable[str] = ()) -> None:
-    """Have the restored project see the data that lies in the recorded one.
+def link_data(run: Run, moved: Moved, more: Iterable[str] = ()) -> str:
+    """Have the restored project see the data that lies in the recorded one, see `Mirror`.
 
-    A file becomes a symbolic link; a folder becomes one whose entries are such links, so that what
-    the run writes into it stays in the restored project. What was restored is left as it is.
+    What was restored is left as it is.
 
     Args:
         run: The run.
         moved: Where its project is now.
-        more: What to link besides, as seen from the project, or absolute paths in it.
+        more: What to bring besides, as seen from the project, or absolute paths in it.
+
+    Returns:
+        What of the data the run can change in the project; an empty text for nothing.
 
     Raises:
         UsageError: Of `more`, one is not there or lies elsewhere.
-        OSError: A link cannot be made.
+        OSError: A file cannot be made.
     """
+    mirror = Mirror(moved)
     for path, _ in declared(run, moved):
-        _link(path, moved)
+        _bring(path, mirror)
     for text in more:
         path = Path(os.path.normpath(os.path.join(moved.project or "", text)))  # noqa: PTH118
         name = moved.name(path)
         if name is None or name == Path() or not os.path.lexists(path):
             raise UsageError(
-                f"--link {shown(text)} names nothing in the project {shown(str(moved.project))}:"
-                " name a file or a folder in it"
+                f"--link {shown(text)} names nothing in the project {shown(str(moved.project))}"
+                f"{_of_reproduction(run)}: name a file or a folder in it"
             )
-        _link(path, moved)
+        _bring(path, mirror)
+    return mirror.told
 
 
-def _link(path: Path, moved: Moved) -> None:
-    place = _place(path, moved)
-    if place is None or not path.exists():
-        return
-    if path.is_dir() and (place.is_dir() or not os.path.lexists(place)):
-        for entry in sorted(path.iterdir()):
-            _link_one(entry, place / entry.name, moved)
-    else:
-        _link_one(path, place, moved)
+def _of_reproduction(run: Run) -> str:
+    parent = run.manifest["parent"] or {}
+    if parent.get("how") != "reproduced" or not isinstance(parent.get("key"), str):
+        return ""
+    return f" of {shown(run.key)}, itself a reproduction of {shown(parent['key'])}"
+
+
+def _bring(path: Path, mirror: Mirror) -> None:
+    place = _place(path, mirror.moved)
+    if place is not None and path.exists():
+        mirror.bring(path, place)
 
 
 def _place(path: Path, moved: Moved) -> Path | None:
@@ -89,11 +96,6 @@ def _place(path: Path, moved: Moved) -> Path | None:
     folder = RerunFolder(moved.code.parent)
     place = folder.folder / path.relative_to(moved.project.parent)
     return None if any(own == place or own in place.parents for own in folder.all()) else place
-
-
-def _link_one(path: Path, place: Path, moved: Moved) -> None:
-    if not os.path.lexists(place) and make_folder(place.parent, moved):
-        place.symlink_to(path)
 
 
 def link_root(run: Run, moved: Moved) -> None:
@@ -122,26 +124,6 @@ def link_root(run: Run, moved: Moved) -> None:
         for entry in sorted(root.iterdir()):
             if entry.is_dir() and not entry.name.startswith("."):
                 (place / entry.name).symlink_to(entry)
-
-
-def make_folder(folder: Path, moved: Moved) -> bool:
-    """Make a folder in or beside a restored project, where no restored link leads elsewhere.
-
-    Args:
-        folder: The folder; one that is there stays.
-        moved: Where the project is now.
-
-    Returns:
-        Whether it is there now.
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    top = os.path.realpath(moved.code.parent)
-    if os.path.commonpath([top, os.path.realpath(folder)]) != top:
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    return True
 
 
 def name_left_out(run: Run) -> str:

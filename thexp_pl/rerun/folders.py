@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,7 @@ from thexp_pl.record.names import shown
 
 __all__ = ["RerunFolder", "beside", "given", "made_whole", "within"]
 
+_ASIDE = ".thexp-restoring-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
@@ -106,6 +108,8 @@ def beside(project: Path | None, key: str) -> Iterator[Path]:
 def made_whole(names: Iterable[Path]) -> Iterator[tuple[RerunFolder, RerunFolder]]:
     """Make a folder that gets its name when all is in it: a kill leaves none of that name.
 
+    What it leaves is ``.thexp-restoring-<hex>`` beside, which the next one made there drops.
+
     Args:
         names: Names to try; the first that nothing has is taken. A single one may be that of an
             empty folder.
@@ -118,19 +122,66 @@ def made_whole(names: Iterable[Path]) -> Iterator[tuple[RerunFolder, RerunFolder
         UsageError: The name is taken.
     """
     target = _free(names)
-    aside = target.parent / f".tmp-{secrets.token_hex(8)}"
-    missing = [path for path in aside.parents if not os.path.lexists(path)]
+    missing = [path for path in (target.parent, *target.parents) if not os.path.lexists(path)]
     try:
-        aside.mkdir(parents=True)
-        yield RerunFolder(aside), RerunFolder(target)
-        _rename(aside, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _drop_leftovers(target.parent)
+        with _aside(target.parent) as aside:
+            yield RerunFolder(aside), RerunFolder(target)
+            _rename(aside, target)
     except BaseException as error:
-        shutil.rmtree(aside, ignore_errors=True)
         remove_empty(missing)
         if isinstance(error, OSError) and not isinstance(error, RecordError):
             raise _failure(target, error) from error
         raise
     flush_folder(target.parent)
+
+
+@contextmanager
+def _aside(parent: Path) -> Iterator[Path]:
+    """Make a folder of no name of its own, which is locked for as long as it is filled."""
+    made = None
+    while made is None:  # whoever drops leftovers may have taken it for one before it was locked
+        made = _locked(parent / f"{_ASIDE}{secrets.token_hex(8)}")
+    aside, descriptor = made
+    try:
+        yield aside
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _locked(aside: Path) -> tuple[Path, int] | None:
+    aside.mkdir()
+    try:
+        descriptor = os.open(aside, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:  # a file system without locks, where nobody drops anything
+        return aside, descriptor
+    if os.path.lexists(aside):
+        return aside, descriptor
+    os.close(descriptor)
+    return None
+
+
+def _drop_leftovers(parent: Path) -> None:
+    """Drop what killed processes have left there: nobody holds its lock any more."""
+    for path in parent.glob(f"{_ASIDE}{'[0-9a-f]' * 16}"):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def _rename(aside: Path, target: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from thexp_pl.errors import CheckpointError
 from thexp_pl.record.facts.hashing import hash_file
 from thexp_pl.record.journal import read_journal
 from thexp_pl.record.names import shown
+from thexp_pl.record.paths import trash_of
 from thexp_pl.rerun.moved import Moved
 from thexp_pl.runs.run import Run
 from thexp_pl.saver.choosing import checkpoint_path
@@ -25,7 +27,8 @@ def origin_of(run: Run, moved: Moved) -> Path | None:
         moved: Where the paths of its record are.
 
     Returns:
-        The file, checked; None for a run that began anew.
+        The file, checked, where its run was removed that in the trash; None for a run that began
+        anew.
 
     Raises:
         CheckpointError: It is gone, or not what it was.
@@ -40,7 +43,7 @@ def origin_of(run: Run, moved: Moved) -> Path | None:
             f" not say from which: reproduce {shown(str(parent.get('key')))}, that other run"
         )
     try:
-        found = checkpoint_path(path)
+        found = checkpoint_path(_in_trash(path, run.paths.root) or path)
         _check(found, parent.get("sha256"))
     except CheckpointError as error:
         raise CheckpointError(
@@ -56,6 +59,16 @@ def _from_journal(run: Run, parent: Any) -> Path | None:
             path = event.get("path")
             if event["event"] == "resume" and event.get("run") == parent and isinstance(path, str):
                 return Path(path)
+    return None
+
+
+def _in_trash(path: Path, root: Path) -> Path | None:
+    """Say where a file lies whose run was removed since; None for one that is where it was."""
+    if not path.is_file():
+        for spelling in (root, Path(os.path.realpath(root))):
+            if spelling in path.parents:
+                place = trash_of(root) / path.relative_to(spelling)
+                return place if place.is_file() else None
     return None
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from thexp_pl.record.rerun import VARIABLE, Rerun
 from thexp_pl.rerun.code import restore_code
 from thexp_pl.rerun.command import Command, command_of, why_not
-from thexp_pl.rerun.data import link_data, link_root, make_folder
+from thexp_pl.rerun.data import link_data, link_root
 from thexp_pl.rerun.folders import RerunFolder, made_whole
+from thexp_pl.rerun.mirror import make_folder
 from thexp_pl.rerun.moved import Moved
 from thexp_pl.runs.run import Run
 
@@ -28,6 +29,7 @@ class Prepared:
         command: What does it.
         runs: The keys of the runs that its process had recorded, in the order of their start.
         hindrance: Why the command cannot be run by itself; an empty text where it can.
+        shared: What of the project's data the run can change; an empty text for nothing.
     """
 
     run: Run
@@ -36,6 +38,7 @@ class Prepared:
     command: Command
     runs: tuple[str, ...]
     hindrance: str
+    shared: str = ""
 
 
 def prepare(
@@ -45,6 +48,7 @@ def prepare(
     *,
     link: Iterable[str] = (),
     project: Path | None = None,
+    tree: str | None = None,
 ) -> Prepared:
     """Make a folder in which a run is done again.
 
@@ -55,6 +59,7 @@ def prepare(
             as it will be named, and gives what the process is told.
         link: Further data to link.
         project: The folder that stands for the project, where its code is not to be restored.
+        tree: The code to restore, as for `restore_code`.
 
     Returns:
         What to run.
@@ -63,11 +68,12 @@ def prepare(
         RecordError: It cannot be done again, or no folder be made; nothing is left of it.
         UsageError: The name is taken, or what is to be linked is not there.
     """
+    shared = ""
     with made_whole(names) as (aside, final):
         moved = Moved(run, project or aside.code)
         if project is None:
-            restore_code(run, aside.code)
-            link_data(run, moved, link)
+            restore_code(run, aside.code, tree)
+            shared = link_data(run, moved, link)
             link_root(run, moved)
         folder = command_of(run, moved).folder
         if not folder.is_dir():  # one that held nothing which was kept
@@ -78,4 +84,4 @@ def prepare(
     command = command_of(run, moved)
     variables = {**command.variables, **inherited, VARIABLE: str(final.rerun)}
     command = replace(command, variables=variables)
-    return Prepared(run, final, moved, command, told.runs, why_not(run))
+    return Prepared(run, final, moved, command, told.runs, why_not(run), shared)

@@ -68,9 +68,9 @@ def reproduce(
         run: The run.
         to: The folder to make; by default one in the experiment root's own hidden folder.
         link: Data of the project, left out of the snapshot, that the restored project is to see;
-            what the run declared by ``uses`` is linked by itself.
+            what the run declared by ``uses`` is brought in by itself, see `thexp_pl.rerun.mirror`.
         strict: Run nothing where Python, packages or data are not as they were.
-        verified: Compare metrics and final weights of the two.
+        verified: Compare metrics, weights and states of the two.
         ignore: Patterns of names of metrics that are not compared.
 
     Returns:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from thexp_pl.errors import RecordError, UsageError, near_miss
+from thexp_pl.record.folders import record_error
 from thexp_pl.record.journal import read_journal
 from thexp_pl.record.names import shown
 from thexp_pl.record.rerun import Rerun
@@ -33,12 +36,14 @@ class Resumption:
         found: The checkpoint that it went on from.
         run: The run as it is now.
         fault: How the command failed; an empty text where it did not.
+        went_on: Whether it was this command that went on with the run.
     """
 
     prepared: Prepared
     found: Found
     run: Run
     fault: str
+    went_on: bool = True
 
 
 def resume(run: Run, *, code: str = RECORDED) -> Resumption:
@@ -113,7 +118,7 @@ def start_resumption(prepared: Prepared, found: Found) -> Resumption:
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
-        RecordError: The command cannot be run by itself.
+        RecordError: The command cannot be run by itself, or another goes on with the run.
     """
     run = prepared.run
     if prepared.hindrance:
@@ -121,12 +126,42 @@ def start_resumption(prepared: Prepared, found: Found) -> Resumption:
             f"the run {shown(run.key)} cannot be started by itself: {prepared.hindrance}; with"
             " --dry_run the command is shown"
         )
-    ended = run_again(prepared.command, run.paths.root)
+    with _held(run):
+        ended = run_again(prepared.command, run.paths.root)
     fault = f"the command ended with {ended.fault}" if ended.fault else ""
     after = read_run(run.paths)
-    if not fault and after.manifest.get("process") == run.manifest["process"]:
+    process = after.manifest.get("process")
+    went_on = isinstance(process, dict) and process.get("pid") == ended.pid
+    if not fault and not went_on:
         fault = "the command ended without going on with the run: does it still record one?"
-    return Resumption(prepared, found, after, fault)
+    return Resumption(prepared, found, after, fault, went_on)
+
+
+@contextlib.contextmanager
+def _held(run: Run) -> Iterator[None]:
+    """Let one command at a time go on with a run: it takes seconds until its process is seen."""
+    from filelock import FileLock, Timeout  # 30 ms
+
+    key = shown(run.key)
+    lock = FileLock(run.paths.again_lock, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RecordError(
+            f"another `thexp-pl resume` goes on with the run {key} just now: leave it, or roll back"
+            " to one of its checkpoints as a new run"
+        ) from None
+    except OSError as error:
+        raise record_error("go on with the run in", run.paths.folder, error) from error
+    try:
+        now = read_run(run.paths)
+        if now.status == "running" or now.manifest.get("process") != run.manifest["process"]:
+            raise RecordError(
+                f"another process has gone on with the run {key} meanwhile: it is {now.status}"
+            )
+        yield
+    finally:
+        lock.release()
 
 
 def _todays(run: Run) -> Path:

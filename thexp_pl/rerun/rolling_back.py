@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from thexp_pl.atomic import write_json
+from thexp_pl.errors import ThexpError
+from thexp_pl.globvars import MARK_FOLDER
 from thexp_pl.record.rerun import Rerun
 from thexp_pl.rerun.checkpoints import Found, find_checkpoint
 from thexp_pl.rerun.code import check_whole
@@ -15,6 +19,8 @@ from thexp_pl.rerun.folders import RerunFolder, beside, given
 from thexp_pl.rerun.moved import Moved
 from thexp_pl.rerun.preparing import Prepared, prepare
 from thexp_pl.rerun.siblings import runs_of_process
+from thexp_pl.runs import ExperimentViewer
+from thexp_pl.runs.codes import code_at
 from thexp_pl.runs.run import Run
 from thexp_pl.saver.choosing import LAST, checkpoint_path
 from thexp_pl.saver.names import sidecar_path
@@ -61,6 +67,7 @@ def rollback(
     """
     check_whole(run)
     found = find_checkpoint(run, checkpoint)
+    tree = _tree(run, found)
     keys = tuple(each.key for each in runs_of_process(run))
     earlier = keys.index(run.key)
 
@@ -72,10 +79,39 @@ def rollback(
         copy = final.checkpoints / found.path.name
         if earlier:  # the first fit of the command is not this run's
             return Rerun("reproduced", keys, run.paths.root, final.code)
-        return Rerun("resumed", keys, run.paths.root, final.code, str(copy))
+        return Rerun("resumed", keys, run.paths.root, final.code, str(copy), tree=tree or "")
 
-    names = beside(Moved(run, Path()).project, run.key) if to is None else [given(to)]
-    return Rollback(prepare(run, names, tell), found, earlier)
+    names = beside(_project(run), run.key) if to is None else [given(to)]
+    return Rollback(prepare(run, names, tell, tree=tree), found, earlier)
+
+
+def _tree(run: Run, found: Found) -> str | None:
+    """Tell which code saved a checkpoint."""
+    if found.path is None:
+        return None
+    when = found.path.stat().st_mtime
+    if found.record is not None:  # the time of a file is lost where it is copied
+        with contextlib.suppress(ValueError):
+            when = datetime.fromisoformat(found.record.time).timestamp()
+    return code_at(run, when)
+
+
+def _project(run: Run) -> Path | None:
+    """Find the project of a run; of one that was itself done again, that of the first."""
+    hidden = Path(os.path.realpath(run.paths.root)) / MARK_FOLDER
+    seen: set[str] = set()
+    project = Moved(run, Path()).project
+    while project is not None and hidden in project.parents:
+        seen.add(run.key)
+        key = (run.manifest["parent"] or {}).get("key")
+        if not isinstance(key, str) or key in seen:
+            return None
+        try:
+            run = ExperimentViewer([run.paths.root]).run(key)
+        except ThexpError:  # it was removed
+            return None
+        project = Moved(run, Path()).project
+    return project
 
 
 def _keep_settings(run: Run, folder: RerunFolder) -> None:

@@ -1,20 +1,22 @@
-"""Whether two runs gave the same: their metrics step by step, and their final weights."""
+"""Whether two runs gave the same: their metrics step by step, their weights and states."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import zip_longest
 
 from thexp_pl.errors import CheckpointError
 from thexp_pl.record.metrics import read_history
 from thexp_pl.record.names import escaped
-from thexp_pl.rerun.weights import final_weights
+from thexp_pl.rerun.weights import Kept, kept_files
 from thexp_pl.runs.run import Run
 
 __all__ = ["Verdict", "verify"]
+
+_NAMED = 3
 
 _Value = tuple[int | None, int | None, str, float]
 
@@ -25,20 +27,25 @@ class Verdict:
 
     Args:
         values: How many values of metrics are the same before the first that is not.
-        tensors: How many tensors the final weights have; None where they were not compared.
+        tensors: How many tensors and arrays the compared files hold; None where none was compared.
         metrics: Where the metrics diverge; an empty text where they do not.
-        weights: How the weights differ, or why they cannot be compared; else an empty text.
+        weights: How the weights and states differ, or why they cannot be compared; else an empty
+            text.
+        others: How many numbers and texts the compared files hold beside.
+        files: The files that were compared, as seen from the first run's folder.
     """
 
     values: int
     tensors: int | None
     metrics: str = ""
     weights: str = ""
+    others: int = 0
+    files: tuple[str, ...] = ()
 
     @property
     def identical(self) -> bool:
         """Whether nothing differs, and there was something to compare."""
-        is_something = self.values > 0 or self.tensors is not None
+        is_something = self.values > 0 or bool(self.tensors) or self.others > 0
         return is_something and not self.metrics and not self.weights
 
     def __str__(self) -> str:
@@ -47,28 +54,37 @@ class Verdict:
             return "diverged: " + "; ".join(told)
         if not self.identical:
             return "nothing to compare: neither run has metrics or weights"
-        weights = "no weights" if self.tensors is None else f"{self.tensors:,} tensors of weights"
-        return f"identical: {self.values:,} values of metrics, {weights}"
+        return f"identical: {self.values:,} values of metrics, {self._told_files()}"
+
+    def _told_files(self) -> str:
+        if not self.tensors and not self.others:
+            return "no weights"
+        names = ", ".join(self.files[:_NAMED])
+        more = f" and {len(self.files) - _NAMED} more files" if len(self.files) > _NAMED else ""
+        counts = f"{self.tensors:,} tensors and {self.others:,} other values"
+        return escaped(f"{counts} of {names}{more}")
 
 
 def verify(one: Run, other: Run, *, ignore: Iterable[str] = ()) -> Verdict:
     """Compare what two runs gave, bit for bit.
 
     Metrics are compared in the order in which they were recorded: step, epoch, name and value, NaN
-    being equal to NaN. Of the weights the newest model, else the newest checkpoint of each counts.
+    being equal to NaN. Of weights and states, all that `kept_files` finds is compared, to the last
+    number and text in it.
 
     Args:
         one: A run.
         other: Another, such as a reproduction of it.
-        ignore: Patterns of names of metrics that are left out, such as ``time/*``.
+        ignore: Patterns of names of metrics that are left out, such as ``time/*``, here and in the
+            files.
 
     Returns:
         What was found.
     """
     patterns = tuple(ignore)
     values, metrics = _metrics(_values(one, patterns), _values(other, patterns))
-    tensors, weights = _weights(one, other)
-    return Verdict(values, tensors, metrics, weights)
+    found = _files(one, other, patterns)
+    return replace(found, values=values, metrics=metrics)
 
 
 def _values(run: Run, ignored: tuple[str, ...]) -> Iterator[_Value]:
@@ -112,16 +128,46 @@ def _place(value: _Value | None) -> str:
     return f"{escaped(name)} at {', '.join(known)}"
 
 
-def _weights(one: Run, other: Run) -> tuple[int | None, str]:
-    paths = final_weights(one), final_weights(other)
-    if paths == (None, None):
-        return None, ""
-    if paths[0] is None or paths[1] is None:
-        run = one if paths[0] is None else other
-        return None, f"the weights cannot be compared: {escaped(run.key)} has kept none"
+def _files(one: Run, other: Run, ignored: tuple[str, ...]) -> Verdict:
+    then, now = kept_files(one), kept_files(other)
+    if not then and not now:
+        return Verdict(0, None)
+    for run, kept in ((one, then), (other, now)):
+        if not kept:
+            return _not_compared(f"{run.key} has kept none")
     from thexp_pl.rerun.tensors import compared  # which imports torch
 
-    try:
-        return compared(paths[0], paths[1])
-    except CheckpointError as error:
-        return None, f"the weights cannot be compared: {escaped(str(error))}"
+    tensors, others, faults = 0, 0, []
+    for name in sorted(then | now):
+        if name not in then or name not in now:
+            alone = then.get(name) or now[name]
+            faults.append(f"{escaped(alone.name)} is kept by one run alone")
+        elif then[name].place != now[name].place:
+            faults.append(
+                f"{escaped(then[name].name)} is of {then[name].place} and"
+                f" {escaped(now[name].name)} of {now[name].place}"
+            )
+        else:
+            try:
+                found = compared(then[name], now[name], (one.key, other.key), ignored)
+            except CheckpointError as error:
+                return _not_compared(str(error))
+            tensors += found.tensors
+            others += found.others
+            faults += [found.fault] if found.fault else []
+    return Verdict(0, tensors, "", _told_fault(faults), others, tuple(_names(then)))
+
+
+def _names(kept: dict[str, Kept]) -> list[str]:
+    return [kept[name].name for name in sorted(kept)]
+
+
+def _told_fault(faults: list[str]) -> str:
+    if not faults:
+        return ""
+    more = f"; of the files {len(faults) - 1} more differ" if len(faults) > 1 else ""
+    return f"{faults[0]}{more}"
+
+
+def _not_compared(why: str) -> Verdict:
+    return Verdict(0, None, "", f"the weights cannot be compared: {escaped(why)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from thexp_pl.atomic import read_bytes
 from thexp_pl.record.facts.hashing import ChangedError, hash_file
+from thexp_pl.record.files.own import is_own
 from thexp_pl.record.journal import read_journal
 from thexp_pl.record.paths import RunPaths
 
@@ -20,6 +22,7 @@ Files = dict[str, dict[str, Any]]
 _HASH = re.compile("[0-9a-fA-F]{64}")
 _OF_CONTENT = ("size", "modified", "sha256", "unhashed", "link", "final")
 _MAX_JOURNAL = 1 << 30
+_TICK = 0.002  # seconds; the journal tells thousandths
 
 
 def backtrack(runs: Sequence[RunPaths], what: str | os.PathLike[str]) -> dict[str, Files]:
@@ -110,6 +113,8 @@ def _files(run: RunPaths) -> Files:
         path, to = event.get("path"), event.get("to")
         if not isinstance(path, str):
             continue
+        if event.get("final") is True and path not in files and is_own(path):
+            continue  # of no held part
         before = files.get(path, {})
         if "size" in event or event["event"] == "deleted":  # what was known is of another content
             before = {name: fact for name, fact in before.items() if name not in _OF_CONTENT}
@@ -141,16 +146,19 @@ def _is_replaced(path: Path, facts: dict[str, Any]) -> bool | None:
         return None
     if now.st_size != facts["size"]:
         return True
-    if _is_time(facts.get("modified"), now.st_mtime):
+    # A copy may keep the time of the content, and hold another: not that of the inode.
+    seen, modified = (_seconds(facts.get(name)) for name in ("time", "modified"))
+    if abs(now.st_mtime - modified) < _TICK and now.st_ctime <= seen:
         return False
-    return _hash(path) != facts["sha256"] if "sha256" in facts else None
+    digest = _hash(path) if "sha256" in facts else None
+    return None if digest is None else digest != facts["sha256"]
 
 
-def _is_time(text: object, seconds: float) -> bool:
+def _seconds(text: object) -> float:
     try:
-        return abs(datetime.fromisoformat(str(text)).timestamp() - seconds) < 0.002
+        return datetime.fromisoformat(str(text)).timestamp()
     except (ValueError, OverflowError):
-        return False
+        return math.nan  # no time is before or near it
 
 
 def _hash(path: Path) -> str | None:

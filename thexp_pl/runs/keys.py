@@ -63,16 +63,23 @@ def find_row(index: Index, text: str) -> RunRow:
         if len(found) == 1:
             return found[0]
         if found:
-            some = ", ".join(sorted(f"{row.key} in {row.root}" for row in found))
-            raise RecordError(
-                f"the key {shown(text)} means {len(index.keys(where, values))} runs ({some}, ...):"
-                " give more of the key, or one root"
-            )
+            raise _several(text, found, len(index.keys(where, values)))
     named = index.select("experiment = ?", (word,), _NEWEST, limit=1)
     if named:
         return named[0]
     hint = near_miss(text[:_MAX_LETTERS], {*index.keys()[-_MAX_GUESSED:], *index.experiments()})
     raise RecordError(f"no run has the key {shown(text)}{hint}; `thexp-pl list` shows the keys")
+
+
+def _several(text: str, some: list[RunRow], count: int) -> RecordError:
+    places = sorted(f"{row.key} in {str(row.paths.folder.parent)!r}" for row in some)
+    told = ", ".join(places) + (", ..." if count > len(some) else "")
+    ways = [
+        *(["give more of the key"] if any(row.key != text for row in some) else []),
+        *(["name one root"] if len({row.root for row in some}) > 1 else []),
+    ]
+    way_out = ", or ".join(ways) or "rename one of the folders"
+    return RecordError(f"the key {shown(text)} means {count} runs ({told}): {way_out}")
 
 
 def _last(index: Index, text: str, back: int) -> RunRow:

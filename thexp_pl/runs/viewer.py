@@ -73,10 +73,13 @@ class ExperimentViewer:
 
         Raises:
             QueryError: The query or the name cannot be carried out as written.
+            UsageError: The limit is no number of runs.
         """
         from thexp_pl.runs.query import Condition, compile_query, compile_sort
 
-        where = compile_query(query) if query else Condition("")
+        if limit is not None and (type(limit) is not int or limit < 0):
+            raise UsageError(f"limit={limit!r} is no number of runs: give one from 0, or None")
+        where = compile_query(query) if query != "" else Condition("")
         by_start = Condition("started DESC, key DESC" if reverse else "started, key")
         order = compile_sort(sort, reverse=reverse) if sort else by_start
         index = self._index_with(where.names + order.names)
@@ -156,12 +159,19 @@ class ExperimentViewer:
             Their keys, oldest first.
 
         Raises:
-            UsageError: Neither or both were given.
+            UsageError: Neither or both were given, or one that is no span of time.
         """
         if (timedeltaobj is None) == (day is None):
             raise UsageError("recent() wants one of timedeltaobj=timedelta(hours=1) and day=1")
-        span = timedeltaobj if timedeltaobj is not None else timedelta(days=day or 0)
-        return self.index().keys("started >= ?", (time.time() - span.total_seconds(),))
+        try:
+            span = timedeltaobj if timedeltaobj is not None else timedelta(days=day or 0)
+            begin = time.time() - span.total_seconds()
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            given = f"day={day!r}" if timedeltaobj is None else f"timedeltaobj={timedeltaobj!r}"
+            raise UsageError(
+                f"recent({given}) is no span of time: give timedelta(hours=1), or day=1"
+            ) from None
+        return self.index().keys("started >= ?", (begin,))
 
     def backtracking(self, what: str | os.PathLike[str]) -> dict[str, dict[str, dict[str, Any]]]:
         """Find out which runs made, changed, deleted or otherwise noted a file.

@@ -33,6 +33,7 @@ class Collected:
         root: The experiment root.
         runs: The keys of the runs that were purged from the trash.
         needed: The checkpoints of purged runs that stay, as runs that are kept need them.
+        doubt: Why all of their checkpoints stay, where nobody knows which are needed; else empty.
         snapshots: The trees of the code that was dropped.
         folders: Folders in which runs were run again.
         temporary: Files that killed processes have left.
@@ -43,6 +44,7 @@ class Collected:
     root: Path
     runs: list[str] = field(default_factory=list)
     needed: list[Path] = field(default_factory=list)
+    doubt: str = ""
     snapshots: list[str] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     temporary: list[Path] = field(default_factory=list)
@@ -59,13 +61,14 @@ def collect(
     """Drop what nothing needs: old runs in the trash, code that no run names, leftovers.
 
     What a run that is kept needs to be restored stays: its code, and the checkpoint of another run
-    that it went on from. So does every object that is younger than a day. While a snapshot is being
-    taken, or where a manifest is damaged, no code is dropped at all.
+    that it went on from. So does all code that is younger than a day, and a folder in which a run
+    was run again that is. While a snapshot is being taken, or where a manifest is damaged, no code
+    is dropped at all.
 
     Args:
         root: The experiment root.
         older_than: How long a run was in the trash at least, and a folder in which one was run
-            again was left alone.
+            again was left alone; for such a folder, below a day means a day.
         dry_run: Tell what would be dropped, and change nothing.
 
     Returns:
@@ -112,5 +115,6 @@ def _purge(found: Collected, older_than: float, now: float, dry_run: bool) -> li
         purge(plans)
     found.runs = [plan.paths.key for plan in plans if plan.is_run]
     found.needed = [file for plan in plans for file in plan.needed]
+    found.doubt = plans[0].doubt if plans else ""
     found.freed += sum(plan.freed for plan in plans)
     return going

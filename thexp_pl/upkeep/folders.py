@@ -12,23 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from thexp_pl.errors import RecordError
-from thexp_pl.globvars import MARK_FOLDER
 from thexp_pl.record.names import shown
-from thexp_pl.record.paths import RunPaths
+from thexp_pl.record.paths import RunPaths, trash_of
 
-__all__ = ["delete", "is_run", "kept_runs", "size_of", "trash_of", "trashed_runs"]
-
-
-def trash_of(root: Path) -> Path:
-    """Say where the removed runs of a root are.
-
-    Args:
-        root: The experiment root.
-
-    Returns:
-        A folder that holds them as the root did; it need not exist.
-    """
-    return root / MARK_FOLDER / "trash"
+__all__ = ["delete", "is_run", "kept_runs", "size_of", "trashed_runs"]
 
 
 def kept_runs(root: Path) -> list[RunPaths]:

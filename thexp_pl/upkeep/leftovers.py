@@ -12,10 +12,11 @@ from typing import Any
 
 from thexp_pl.errors import CheckpointError
 from thexp_pl.globvars import MARK_FOLDER
+from thexp_pl.record.paths import trash_of
 from thexp_pl.runs.run import Run, read_run
 from thexp_pl.saver.lock import locked
 from thexp_pl.saver.pair import leftovers
-from thexp_pl.upkeep.folders import kept_runs, trash_of
+from thexp_pl.upkeep.folders import kept_runs
 
 __all__ = ["age_of", "now_in", "restored_folders", "settle_saves", "temporary_files"]
 
@@ -114,9 +115,12 @@ def settle_saves(root: Path, *, dry_run: bool) -> list[Path]:
 def restored_folders(root: Path, older_than: float, now: float) -> list[Path]:
     """Find the folders in which runs were run again that no run uses any more.
 
+    A process that is to use one names it in its manifest only when it has read its data and starts
+    to record, so none goes on the day on which it was made.
+
     Args:
         root: The experiment root.
-        older_than: The least age in seconds.
+        older_than: The least age in seconds; below a day, a day.
         now: The time there.
 
     Returns:
@@ -132,7 +136,7 @@ def restored_folders(root: Path, older_than: float, now: float) -> list[Path]:
     for folder in folders:
         real = Path(os.path.realpath(folder))
         with contextlib.suppress(OSError):
-            if age_of(folder, now) >= older_than and not any(
+            if age_of(folder, now) >= max(older_than, _DAY) and not any(
                 place == real or real in place.parents for place in used
             ):
                 old.append(folder)

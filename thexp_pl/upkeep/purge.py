@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from thexp_pl.record.names import shown
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.roots import known_roots
 from thexp_pl.upkeep.folders import delete, is_run, kept_runs, size_of, trashed_runs
@@ -27,33 +28,35 @@ class Purged:
         is_run: Whether it was a whole run; else what an earlier purge had left of one.
         freed: Bytes that go.
         needed: The files that stay, as runs that are kept need them.
+        doubt: Why all checkpoints stay, whether one is known to need them or not; else empty.
     """
 
     paths: RunPaths
     is_run: bool
     freed: int
     needed: tuple[Path, ...]
+    doubt: str = ""
 
 
-def plan_purge(trashed: Sequence[RunPaths]) -> list[Purged]:
-    """Find out what of some removed runs can go; nothing is changed.
+def plan_purge(runs: Sequence[RunPaths]) -> list[Purged]:
+    """Find out what of some runs can go; nothing is changed.
 
     Args:
-        trashed: The runs, as `trashed_runs` gives them.
+        runs: The runs, kept ones or such as `trashed_runs` gives.
 
     Returns:
-        One entry a run. Of what all other runs, kept or in the trash, went on from, the
-        checkpoints stay.
+        One entry a run. Of what all other runs, kept or in the trash, of all known roots went on
+        from, the checkpoints stay; where one of those runs is damaged, all checkpoints do.
 
     Raises:
         RecordError: A folder cannot be looked into.
     """
-    if not trashed:
+    if not runs:
         return []
-    going = {os.path.realpath(paths.folder) for paths in trashed}
-    own = {root_of(paths).resolve() for paths in trashed}
+    going = {os.path.realpath(paths.folder) for paths in runs}
+    own = {root_of(paths).resolve() for paths in runs}
     origins: list[Origin] = []
-    unknown: set[Path] = set()
+    doubt = ""
     for root in sorted({*own, *(root.resolve() for root in known_roots())}):
         staying = [*kept_runs(root), *(each for each in trashed_runs(root) if is_run(each))]
         for paths in staying:
@@ -61,15 +64,13 @@ def plan_purge(trashed: Sequence[RunPaths]) -> list[Purged]:
                 needs = needs_of(paths)
                 origins += needs.origins
                 if needs.damage:
-                    unknown.add(root)
+                    doubt = f"the run {shown(paths.key)} in {shown(str(root), 200)} is damaged"
     plans = []
-    for paths in trashed:
-        root = root_of(paths)
-        home = RunPaths(root, paths.experiment, paths.key)
-        is_unknown = root.resolve() in unknown
-        needed = needed_files(paths, home, origins, all_of_them=is_unknown)
+    for paths in runs:
+        home = RunPaths(root_of(paths), paths.experiment, paths.key)
+        needed = needed_files(paths, home, origins, all_of_them=bool(doubt))
         freed = size_of(paths.folder) - sum(map(size_of, needed))
-        plans.append(Purged(paths, is_run(paths), freed, tuple(sorted(needed))))
+        plans.append(Purged(paths, is_run(paths), freed, tuple(sorted(needed)), doubt))
     return plans
 
 
@@ -77,7 +78,7 @@ def purge(plans: Iterable[Purged]) -> None:
     """Delete what was planned.
 
     Args:
-        plans: As `plan_purge` gave them, a moment ago.
+        plans: As `plan_purge` gave them of runs in the trash, a moment ago.
 
     Raises:
         OSError: The file system refuses.

@@ -12,14 +12,14 @@ from thexp_pl.errors import RecordError
 from thexp_pl.record.code.git import Git
 from thexp_pl.record.code.store import Store
 from thexp_pl.record.names import shown
-from thexp_pl.record.paths import RunPaths, code_store
-from thexp_pl.upkeep.folders import is_run, kept_runs, size_of, trash_of, trashed_runs
+from thexp_pl.record.paths import RunPaths, code_store, trash_of
+from thexp_pl.upkeep.folders import is_run, kept_runs, size_of, trashed_runs
 from thexp_pl.upkeep.needs import needs_of
 
 __all__ = ["YOUNG_SECONDS", "DroppedCode", "drop_snapshots", "named_trees"]
 
 YOUNG_SECONDS = 86400.0  # a run that starts names its tree within seconds; clocks may differ
-_STALE_SECONDS = 3600.0  # no git command lives so long
+_STALE_SECONDS = 60.0  # git holds such a lock while it writes one small file
 # Packs of old are deleted when the new one is there: it must be on the disk by then.
 _FLUSHED = (
     *("-c", "core.fsync=committed", "-c", "core.fsyncMethod=fsync"),
@@ -83,12 +83,12 @@ def drop_snapshots(root: Path, purged: Collection[RunPaths], *, dry_run: bool) -
 
     Raises:
         GitError: git fails; what runs need is still there.
-        RecordError: A kept run is damaged, or a snapshot is being taken.
+        RecordError: A kept run is damaged, or someone else is at work in the store.
     """
     if not (code_store(root) / "HEAD").is_file():
         return DroppedCode()
     store = Store(root)
-    git = store.git(store.path, more=_FLUSHED)
+    git = store.git(store.path, more=_FLUSHED, patient=True)
     with store.dropping():
         needed = named_trees(root, purged)
         commits = _commits(git)
@@ -96,10 +96,15 @@ def drop_snapshots(root: Path, purged: Collection[RunPaths], *, dry_run: bool) -
         if dry_run:
             return DroppedCode(old, _weight(git, commits, old))
         before = size_of(store.path / "objects")
+        store.sweep()
+        begun = store.path / "thexp" / "dropping"  # left by a kill: then the rest is to be done
+        if old:
+            begun.touch()
         _remove_refs(store, git, old)
-        if old:  # else a new pack would make all that is in it young again
+        if begun.exists():  # else a new pack would make all that is in it young again
             git("repack", "-A", "-d", "-l", "-q", "--unpack-unreachable=1.day.ago")
         git("prune", "--expire=1.day.ago")
+        begun.unlink(missing_ok=True)
         return DroppedCode(old, max(0, before - size_of(store.path / "objects")))
 
 
@@ -135,8 +140,12 @@ def _remove_refs(store: Store, git: Git, trees: Iterable[str]) -> None:
     locks = (store.path / "packed-refs.lock", *(store.path / _NAMES).glob("*.lock"))
     for lock in locks:  # of a git that was killed
         with contextlib.suppress(FileNotFoundError):
-            if clock - lock.stat().st_mtime > _STALE_SECONDS:
-                lock.unlink()
+            if clock - lock.stat().st_mtime <= _STALE_SECONDS:
+                raise RecordError(
+                    f"another git is at work in the code store, or was killed ({str(lock)!r}): try"
+                    " again in a minute"
+                )
+            lock.unlink()
     commands = "".join(f"delete {_NAMES}{tree}\n" for tree in trees)
     if commands:
         git("update-ref", "--stdin", feed=commands.encode())

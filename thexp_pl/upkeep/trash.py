@@ -14,11 +14,13 @@ from pathlib import Path
 
 from thexp_pl.errors import RecordError, near_miss
 from thexp_pl.record.names import shown
-from thexp_pl.record.paths import RunPaths
+from thexp_pl.record.paths import RunPaths, trash_of
 from thexp_pl.runs.run import read_run
-from thexp_pl.upkeep.folders import is_run, trash_of, trashed_runs
+from thexp_pl.runs.selecting import select_runs
+from thexp_pl.runs.viewer import ExperimentViewer
+from thexp_pl.upkeep.folders import is_run, trashed_runs
 
-__all__ = ["find_trashed", "remove", "restore", "root_of"]
+__all__ = ["check_removable", "find_any", "find_trashed", "remove", "restore", "root_of"]
 
 
 def remove(runs: Sequence[RunPaths]) -> list[RunPaths]:
@@ -31,8 +33,23 @@ def remove(runs: Sequence[RunPaths]) -> list[RunPaths]:
         Where they are now.
 
     Raises:
-        RecordError: One of them is running, is gone, or lies in the trash already.
+        RecordError: One of them is running, is gone, lies in the trash already, or is seen through
+            a linked experiment.
         OSError: The file system refuses.
+    """
+    check_removable(runs)
+    return [_moved(paths, _in_trash(paths)) for paths in runs]
+
+
+def check_removable(runs: Sequence[RunPaths]) -> None:
+    """See that runs can be moved to the trash of their roots.
+
+    Args:
+        runs: The runs.
+
+    Raises:
+        RecordError: One of them is running, is gone, lies in the trash already, or is seen through
+            a linked experiment.
     """
     for paths in runs:
         if read_run(paths).status == "running":
@@ -41,13 +58,18 @@ def remove(runs: Sequence[RunPaths]) -> list[RunPaths]:
             )
         if not is_run(paths):
             raise RecordError(f"the run {shown(paths.key)} is gone: nothing is removed")
+        if paths.folder.parent.is_symlink():  # its files are not of this root
+            place = str(paths.folder.parent.resolve())
+            raise RecordError(
+                f"{str(paths.folder.parent)!r} is a link to {place!r}: remove the link, or the run"
+                " where it lies"
+            )
         target = _in_trash(paths)
         if os.path.lexists(target.folder):
             raise RecordError(
                 f"the trash of {str(paths.root)!r} holds a run {shown(paths.key)} already: purge"
                 " that one with `thexp-pl rm --purge`, or restore it"
             )
-    return [_moved(paths, _in_trash(paths)) for paths in runs]
 
 
 def restore(trashed: Sequence[RunPaths]) -> list[RunPaths]:
@@ -90,9 +112,7 @@ def find_trashed(roots: Iterable[Path], word: str) -> RunPaths:
     Raises:
         RecordError: There is none, or more than one.
     """
-    there = [paths for root in roots for paths in trashed_runs(root) if is_run(paths)]
-    found = [paths for paths in there if paths.key == word]
-    found = found or [paths for paths in there if word and paths.key.startswith(word)]
+    there, found = _there_and_meant(roots, word)
     if len(found) == 1:
         return found[0]
     if found:
@@ -106,16 +126,63 @@ def find_trashed(roots: Iterable[Path], word: str) -> RunPaths:
     )
 
 
-def root_of(trashed: RunPaths) -> Path:
-    """Say which root a removed run belongs to.
+def find_any(viewer: ExperimentViewer, roots: Iterable[Path], word: str) -> list[RunPaths]:
+    """Find the runs that a word means among those that are kept and those in the trash.
 
     Args:
-        trashed: The run, as `trashed_runs` gives it.
+        viewer: The kept ones.
+        roots: The experiment roots whose trash is looked into.
+        word: What means kept runs, see `select_runs`; or the key of one in the trash, or the
+            beginning of just one key, wherever that run is.
+
+    Returns:
+        The runs; none where a query meets none. Of a run that is in its root and in the trash of
+        that root, the one in the trash.
+
+    Raises:
+        RecordError: There is none, or more than one.
+        QueryError: A query cannot be carried out as written.
+    """
+    _, removed = _there_and_meant(roots, word)
+    if not removed:
+        return [row.paths for row in select_runs(viewer, [word])]
+    kept: list[RunPaths] = []
+    with contextlib.suppress(RecordError):
+        kept = [row.paths for row in select_runs(viewer, [word])]
+    if removed[0].key == word:
+        homes = {root_of(paths) for paths in removed}
+        if any(paths.key == word and paths.root not in homes for paths in kept):
+            raise RecordError(
+                f"the key {shown(word)} means a kept run and a removed one, in two roots: name one"
+                " root with --exps_dir"
+            )
+    elif any(word in (paths.key, paths.experiment) for paths in kept):
+        return kept
+    elif begun := [key for key in viewer.list() if key.startswith(word)]:
+        raise RecordError(
+            f"the key {shown(word)} means {len(begun)} kept and {len(removed)} removed: give more"
+            " of the key"
+        )
+    return [find_trashed(roots, word)]
+
+
+def root_of(paths: RunPaths) -> Path:
+    """Say which root a run belongs to.
+
+    Args:
+        paths: The run, kept or as `trashed_runs` gives it.
 
     Returns:
         The experiment root.
     """
-    return trashed.root.parents[1]
+    root = paths.root.parent.parent
+    return root if paths.root == trash_of(root) else paths.root
+
+
+def _there_and_meant(roots: Iterable[Path], word: str) -> tuple[list[RunPaths], list[RunPaths]]:
+    there = [paths for root in roots for paths in trashed_runs(root) if is_run(paths)]
+    found = [paths for paths in there if paths.key == word]
+    return there, found or [paths for paths in there if word and paths.key.startswith(word)]
 
 
 def _in_trash(paths: RunPaths) -> RunPaths:

@@ -116,10 +116,13 @@ def run_import(arguments: argparse.Namespace) -> int:
         done = import_runs(arguments.file, arguments.exps_dir, progress=progress)
     new, known = [paths.key for paths in done.runs], [paths.key for paths in done.known]
     if arguments.json:
-        put_json({"root": done.root, "runs": new, "known": known})
+        bare = done.without_code
+        put_json({"root": done.root, "runs": new, "known": known, "without_code": bare})
         return 0
     if known:
         put(escaped(f"{_counted(known)} in {done.root} already: {', '.join(known)}"))
+    for key in done.without_code:
+        put(escaped(f"without its code, which the archive does not hold: {key}"))
     put(escaped(f"{_counted(new)} imported into {done.root}{': ' * bool(new)}{', '.join(new)}"))
     return 0
 

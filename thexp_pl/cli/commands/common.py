@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thexp_pl.errors import RecordError
@@ -14,12 +15,14 @@ from thexp_pl.errors import RecordError
 if TYPE_CHECKING:
     from thexp_pl.runs import ExperimentViewer
 
-__all__ = ["NO_RUNS", "Function", "add_command", "add_source", "put", "put_json", "viewer_of"]
+__all__ = ["Function", "add_command", "add_source", "no_runs", "put", "put_json", "viewer_of"]
 
-NO_RUNS = (
+_NO_RUNS = (
     "No runs are recorded yet. `thexp-pl fit` records one, as does any script with"
     " `thexp_pl.Experiment`; `--exps_dir DIR` looks into one experiment root."
 )
+_NAMED = 3  # folders
+_LETTERS = 200  # of each
 Function = Callable[[argparse.Namespace], int]
 
 
@@ -79,6 +82,42 @@ def viewer_of(arguments: argparse.Namespace) -> ExperimentViewer:
     from thexp_pl.runs import ExperimentViewer
 
     return ExperimentViewer(None if arguments.exps_dir is None else [arguments.exps_dir])
+
+
+def no_runs(exps_dir: str | None) -> str:
+    """Say why there is no run at all, and the way out.
+
+    Args:
+        exps_dir: The root that was named; None where all known ones were looked into.
+
+    Returns:
+        A line for `put`.
+    """
+    from thexp_pl.record.folders import as_root, subfolders
+    from thexp_pl.record.paths import root_mark
+    from thexp_pl.record.roots import gone_roots
+
+    if exps_dir is None:
+        gone = gone_roots()
+        if not gone:
+            return _NO_RUNS
+        return (
+            f"No runs are there: these experiment roots are gone: {_named(gone)}. Where one was"
+            " moved to, `--exps_dir DIR` looks into it."
+        )
+    folder = as_root(exps_dir)
+    below = [Path(entry.path) for entry in subfolders(folder)]
+    roots = [path for path in (folder.parent, *sorted(below)) if root_mark(path).is_file()]
+    if roots and not root_mark(folder).is_file():
+        return f"{_named([folder])} is no experiment root; `--exps_dir` takes one: {_named(roots)}."
+    return f"No runs are in {_named([folder])}; `thexp-pl list` shows those of all known roots."
+
+
+def _named(folders: Sequence[Path]) -> str:
+    from thexp_pl.record.names import shown
+
+    more = ", ..." if len(folders) > _NAMED else ""
+    return ", ".join(shown(str(folder), _LETTERS) for folder in folders[:_NAMED]) + more
 
 
 def put(text: str) -> None:

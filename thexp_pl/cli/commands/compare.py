@@ -8,14 +8,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from thexp_pl.cli.commands.common import (
-    NO_RUNS,
     add_command,
     add_source,
+    no_runs,
     put,
     put_json,
     viewer_of,
 )
 from thexp_pl.errors import UsageError
+from thexp_pl.record.names import shown
 
 if TYPE_CHECKING:
     from thexp_pl.cli.output.sheet import Sheet
@@ -59,8 +60,9 @@ def add_parsers(subparsers: Any) -> None:
     parser.add_argument("--reverse", action="store_true", help="the greatest first")
     parser.add_argument("--limit", metavar="N", type=int, help="show N at most")
     turned: dict[str, Any] = {"dest": "transpose", "action": "store_const"}
-    parser.add_argument("--transpose", const=True, help="runs as columns, not as rows", **turned)
-    parser.add_argument(
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--transpose", const=True, help="runs as columns, not as rows", **turned)
+    either.add_argument(
         "--no_transpose", const=False, help="runs as rows, also up to three", **turned
     )
     add_source(parser, forms=("json", "csv"))
@@ -109,7 +111,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--limit is {arguments.limit}: show at least 1")
     rows = selected(arguments)
     if not rows and not (arguments.json or arguments.csv):
-        put(NO_RUNS if not arguments.runs else "No run matches.")
+        put("No run matches." if arguments.runs else no_runs(arguments.exps_dir))
         return 0
     wanted: dict[str, Any] = {
         "metrics": names_of(arguments.metrics),
@@ -152,10 +154,19 @@ def names_of(given: list[str] | None) -> list[str]:
 
     Returns:
         The names, with a dot in place of brackets.
+
+    Raises:
+        UsageError: There is no name in one.
     """
     from thexp_pl.runs.columns import column_names
 
-    return [_name(name) for text in given or () for name in column_names(text)]
+    names: list[str] = []
+    for text in given or ():
+        own = column_names(text)
+        if not own:
+            raise UsageError(f"{shown(text)} names nothing: write names with commas between")
+        names += map(_name, own)
+    return names
 
 
 def _name(text: str) -> str:
@@ -218,5 +229,4 @@ def _put_table(sheet: Sheet, arguments: argparse.Namespace, *, turned: bool) -> 
 def _put_csv(titles: list[str], rows: list[list[Any]]) -> None:
     from thexp_pl.cli.output.sheet import csv_text
 
-    safe = sys.stdout.isatty()  # a file gets the values as they are
-    put(csv_text(titles, rows, safe=safe).rstrip("\n"))
+    put(csv_text(titles, rows).rstrip("\n"))

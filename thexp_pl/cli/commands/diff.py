@@ -92,7 +92,9 @@ def _put_patch(difference: Difference) -> None:
     """Print the patch as `git apply` takes it; what is to be said of it goes elsewhere."""
     from thexp_pl.record.names import escaped
 
-    for remark in difference.remarks:
+    binary = [file.name for file in difference.code.files if file.is_binary and file.is_changed]
+    without = [f"the patch is without the binary files: {', '.join(binary)}"] if binary else []
+    for remark in (*difference.remarks, *without):
         sys.stderr.write(f"note: {escaped(remark)}\n")
     sys.stdout.flush()
     sys.stdout.buffer.write(difference.code.patch)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from thexp_pl.cli.commands.common import NO_RUNS, add_command, add_source, put, put_json, viewer_of
+from thexp_pl.cli.commands.common import add_command, add_source, no_runs, put, put_json, viewer_of
 from thexp_pl.cli.commands.upkeep import roots_of
 from thexp_pl.errors import UsageError
 
@@ -29,8 +29,8 @@ def add_parsers(subparsers: Any) -> None:
         run_gc,
         "drop what nothing needs, or with --check find what is damaged",
         "Dropped are runs that were long in the trash, code that no run names, and what killed"
-        " processes have left; never what a run needs to be restored, nor what is younger than a"
-        " day. --check ends with 1 where something is damaged.",
+        " processes have left; never what a run needs to be restored, nor code and leftovers that"
+        " are younger than a day. --check ends with 1 where something is damaged.",
     )
     parser.add_argument(
         "words", metavar="KEY|QUERY", nargs="*", help="with --check: these runs only"
@@ -81,7 +81,7 @@ def run_gc(arguments: argparse.Namespace) -> int:
         for one in found:
             _tell(one, dry_run=arguments.dry_run)
     else:
-        put(NO_RUNS)
+        put(no_runs(arguments.exps_dir))
     return int(any(one.refused for one in found))
 
 
@@ -98,8 +98,9 @@ def _tell(found: Collected, *, dry_run: bool) -> None:
     deed = "would free up to" if dry_run else "freed"
     what = ", ".join(parts) or "nothing to drop"
     put(escaped(f"{found.root}: {deed} {found.freed:,} bytes: {what}"))
+    why = f"may need it ({found.doubt})" if found.doubt else "went on from it"
     for file in found.needed:
-        put(escaped(f"kept, as another run went on from it: {file.relative_to(found.root)}"))
+        put(escaped(f"kept, as another run {why}: {file.relative_to(found.root)}"))
     if found.refused:
         put(escaped(found.refused))
 
@@ -116,7 +117,7 @@ def _check(arguments: argparse.Namespace) -> int:
         put_json(found)
         return int(bool(found.damaged))
     if not paths:
-        put(NO_RUNS)
+        put(no_runs(arguments.exps_dir))
     for title, faults in _faults(found):
         for fault in faults:
             where = " ".join(filter(None, (fault.run, fault.path)))

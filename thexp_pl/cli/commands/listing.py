@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from thexp_pl.cli.commands.common import NO_RUNS, add_command, add_source, put, viewer_of
+from thexp_pl.cli.commands.common import add_command, add_source, no_runs, put, viewer_of
 from thexp_pl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def add_parsers(subparsers: Any) -> None:
         "query",
         metavar="QUERY",
         nargs="?",
-        default="",
         help="which, such as \"params.lr < 0.1 and status == 'finished'\"",
     )
     parser.add_argument("--sort", metavar="NAME", help="by a name such as metrics.acc.max")
@@ -89,22 +88,27 @@ def run_list(arguments: argparse.Namespace) -> int:
 
         print_rows(rows, _titles(arguments))
         _tell_rest(viewer, query, arguments, len(rows))
+        _tell_damage(rows)
+    elif query:
+        put("No run is like that; `thexp-pl list` shows all.")
     else:
-        put("No run is like that; `thexp-pl list` shows all." if query else NO_RUNS)
+        put(no_runs(arguments.exps_dir))
     return 0
 
 
 def _query(arguments: argparse.Namespace) -> str:
-    query: str = arguments.query
-    if arguments.recent is None:
-        return query
+    if arguments.query is None and arguments.recent is None:
+        return ""
     from thexp_pl.runs.query import compile_query
     from thexp_pl.runs.query.times import parse_span
 
-    if query.strip():
+    query: str | None = arguments.query
+    if query is not None:
         compile_query(query)  # what is wrong with it is said of it alone
+    if arguments.recent is None:
+        return query or ""
     recent = f"started >= {time.time() - parse_span(arguments.recent)!r}"
-    return f"({query}) and {recent}" if query.strip() else recent
+    return recent if query is None else f"({query}) and {recent}"
 
 
 def _rows(
@@ -136,6 +140,12 @@ def _tell_rest(
     count = len(viewer.query(query)) if query else len(viewer.list())
     if count > shown:
         put(f"... and {count - shown:,} more; --limit {count} shows all")
+
+
+def _tell_damage(rows: Sequence[RunRow]) -> None:
+    """Say at a terminal how to see why runs are damaged."""
+    if any(row.damage for row in rows) and sys.stdout.isatty():
+        put("What is damaged: thexp-pl list \"status == 'damaged'\" --columns key,damage")
 
 
 def _put_json(rows: Sequence[RunRow]) -> None:

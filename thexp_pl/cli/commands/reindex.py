@@ -62,7 +62,9 @@ def run_reindex(arguments: argparse.Namespace) -> int:
     if arguments.json:
         put_json({"runs": count, "roots": len(roots)})
     else:
-        put(f"{count:,} runs of {len(roots):,} experiment roots are in the index.")
+        runs, of = "run" if count == 1 else "runs", "root" if len(roots) == 1 else "roots"
+        verb = "is" if count == 1 else "are"
+        put(f"{count:,} {runs} of {len(roots):,} experiment {of} {verb} in the index.")
     return 0
 
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from thexp_pl.cli.commands.common import add_command, put, viewer_of
 
 if TYPE_CHECKING:
+    from thexp_pl.rerun.differences import Difference
     from thexp_pl.rerun.preparing import Prepared
     from thexp_pl.runs import Run
 
 __all__ = ["add_parsers", "run_reproduce", "run_resume", "run_rollback"]
 
+_NAMED = 8
+_DECISIVE = {"torch", "numpy", "lightning", "pytorch-lightning", "torchvision", "thexp-pl"}
 _KEY = "a run's key, the start of one, @last, or an experiment"
 
 
@@ -40,7 +43,7 @@ def _add_reproduce(subparsers: Any) -> None:
     parser.add_argument("key", metavar="KEY", help=_KEY)
     _add_folder(parser, "a new one in the experiment root's .thexp/reproduced")
     parser.add_argument(
-        "--verify", action="store_true", help="compare metrics step by step, and final weights"
+        "--verify", action="store_true", help="compare metrics step by step, weights and states"
     )
     parser.add_argument(
         "--ignore",
@@ -141,13 +144,19 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
         prepare_reproduction,
         start_reproduction,
     )
+    from thexp_pl.runs.codes import codes_of
 
     run = viewer_of(arguments).run(arguments.key)
     prepared = prepare_reproduction(run, to=arguments.to, link=arguments.link)
     found = differences(run, prepared.moved)
     _tell_folder(prepared)
-    for difference in found:
-        put(f"differs: {difference}")
+    count = len(codes_of(run))
+    if count > 1:
+        _warn(
+            f"{count} codes made this run, one after the other (`thexp-pl show {_escaped(run.key)}`"
+            " names them): what is run from the start is the last of them"
+        )
+    _tell_differences(found)
     if arguments.strict:
         check_the_same(found)
     if arguments.dry_run:
@@ -155,11 +164,14 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
     again, fault = start_reproduction(prepared)
     if again is not None:
         put(f"run:     {_shown(again)} reproduces {_shown(run)}")
+    code = 0
+    if again is not None and arguments.verify:  # of one that failed too: up to there
+        code = _verified(run, again, arguments.ignore)
     if fault:
         return _failed(fault)
     if again is None:
         return _failed("the command recorded no run that could be told to be this one again")
-    return _verified(run, again, arguments.ignore) if arguments.verify else 0
+    return code
 
 
 def _verified(run: Run, again: Run, ignore: list[str]) -> int:
@@ -231,12 +243,30 @@ def run_resume(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _tell_command(prepared)
     done = start_resumption(prepared, found)
-    put(f"run:     {_shown(done.run)} {done.run.status}")
+    if done.went_on:
+        put(f"run:     {_shown(done.run)} {done.run.status}")
     return _failed(done.fault) if done.fault else 0
 
 
 def _tell_folder(prepared: Prepared) -> None:
     put(f"code:    {_escaped(str(prepared.folder.code))}")
+    if prepared.shared:
+        put(f"data:    {_escaped(prepared.shared)}")
+
+
+def _tell_differences(found: list[Difference]) -> None:
+    """Name what differs, of many packages those alone that decide most."""
+    packages = [each for each in found if each.kind == "package"]
+    packages.sort(key=lambda each: each.name.replace("_", "-").lower() not in _DECISIVE)
+    named = set(packages[:_NAMED])
+    for difference in found:
+        if difference.kind != "package" or difference in named:
+            put(f"differs: {difference}")
+    if len(packages) > _NAMED:
+        put(
+            f"differs: {len(packages) - _NAMED} more packages: `thexp-pl diff` of the two runs"
+            " lists them"
+        )
 
 
 def _tell_command(prepared: Prepared) -> int:

@@ -53,7 +53,8 @@ def run_show(arguments: argparse.Namespace) -> int:
         UsageError: Two forms of output are asked for at once.
     """
     form = next((name for name in ("json", "csv") if getattr(arguments, name)), None)
-    part = next((name for name in ("plot", "log", "follow") if getattr(arguments, name)), None)
+    parts = {"plot": arguments.plot is not None, "log": arguments.log, "follow": arguments.follow}
+    part = next((name for name, is_asked in parts.items() if is_asked), None)
     if form and part:
         raise UsageError(f"--{part} is for people, --{form} for machines; give one of them")
     viewer = viewer_of(arguments)
@@ -78,7 +79,7 @@ def _print(run: Run, viewer: ExperimentViewer, arguments: argparse.Namespace) ->
     from thexp_pl.cli.page.printing import print_plots, print_run
 
     history = histories(read_columns(run))
-    if arguments.plot:
+    if arguments.plot is not None:
         print_plots(history, words(arguments.plot, history))
     else:
         names = words(arguments.metrics, run.metrics)

@@ -7,17 +7,24 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thexp_pl.cli.commands.common import NO_RUNS, add_command, add_source, put, put_json
+from thexp_pl.cli.commands.common import (
+    add_command,
+    add_source,
+    no_runs,
+    put,
+    put_json,
+    viewer_of,
+)
 from thexp_pl.cli.commands.compare import add_metrics, add_runs, names_of, selected
 from thexp_pl.errors import RecordError, UsageError
 from thexp_pl.record.names import escaped, shown
 
 if TYPE_CHECKING:
     from thexp_pl.compare.stats import Summary
+    from thexp_pl.runs.row import RunRow
 
 __all__ = ["add_parsers", "run_stats"]
 
-_ALL_BUT_SEED = "all-but-seed"
 _SUFFIXES = (".md", ".csv", ".json")
 
 
@@ -40,7 +47,7 @@ def add_parsers(subparsers: Any) -> None:
         "--by",
         metavar="A,B",
         action="append",
-        help=f"runs of equal A, B are repeats; default: {_ALL_BUT_SEED}, that is all parameters",
+        help="runs of equal A, B are repeats; default: all-but-seed, that is all parameters",
     )
     parser.add_argument("--seed", metavar="NAME", default="", help="the parameter that is the seed")
     parser.add_argument(
@@ -73,19 +80,19 @@ def run_stats(arguments: argparse.Namespace) -> int:
     target = None if arguments.output is None else _target(arguments)
     rows = selected(arguments)
     if not rows and not (arguments.json or arguments.csv or target):
-        put(NO_RUNS if not arguments.runs else "No run matches.")
+        put("No run matches." if arguments.runs else no_runs(arguments.exps_dir))
         return 0
     from thexp_pl.compare.stats import summarise
 
-    by = names_of(arguments.by)
     summary = summarise(
         rows,
-        by=None if by in ([], [_ALL_BUT_SEED]) else by,
+        by=names_of(arguments.by) or None,
         metrics=names_of(arguments.metrics),
         seed=arguments.seed,
         confidence=arguments.confidence,
         mix=arguments.mix,
         unfinished=arguments.all,
+        lineage=_lineage(rows, arguments),
     )
     if target is None:
         _put(summary, arguments)
@@ -98,6 +105,13 @@ def run_stats(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _lineage(rows: list[RunRow], arguments: argparse.Namespace) -> list[RunRow]:
+    """Give all runs where some of these came from one that was not chosen."""
+    keys = {row.key for row in rows}
+    is_whole = all(not row.parent or row.parent in keys for row in rows)
+    return [] if is_whole else viewer_of(arguments).rows()
+
+
 def _target(arguments: argparse.Namespace) -> Path:
     target = Path(arguments.output)
     if target.suffix not in _SUFFIXES:
@@ -105,6 +119,8 @@ def _target(arguments: argparse.Namespace) -> Path:
             f"-o {shown(arguments.output)} does not say in which form: end it in"
             f" {', '.join(_SUFFIXES)}"
         )
+    if target.exists() and not target.is_file():
+        raise UsageError(f"-o {shown(arguments.output)} is no regular file: name another one")
     if arguments.json or arguments.csv or arguments.markdown:
         raise UsageError("-o FILE is written as its suffix says: leave out the other form")
     return target
@@ -117,8 +133,7 @@ def _put(summary: Summary, arguments: argparse.Namespace) -> None:
     if arguments.json:
         put_json(summary.to_dict())
     elif arguments.csv:
-        text = stats_sheets.summary_csv(summary, safe=sys.stdout.isatty())
-        put(text.rstrip("\n"))
+        put(stats_sheets.summary_csv(summary).rstrip("\n"))
     elif arguments.markdown:
         put(stats_sheets.summary_markdown(summary).rstrip("\n"))
     elif not summary.groups:

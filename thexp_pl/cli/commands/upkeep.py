@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thexp_pl.cli.commands.common import NO_RUNS, add_command, add_source, put, put_json, viewer_of
+from thexp_pl.cli.commands.common import add_command, add_source, no_runs, put, put_json, viewer_of
 from thexp_pl.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from thexp_pl.upkeep.purge import Purged
 
 __all__ = ["add_parsers", "roots_of", "run_rm", "run_tag"]
+
+_MAX_NAMED = 5
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -81,7 +83,7 @@ def run_tag(arguments: argparse.Namespace) -> int:
     if arguments.json:
         put_json([{"key": r.key, "experiment": r.experiment, **found} for r, found in kept])
     elif not rows:
-        put("No run is meant." if arguments.words else NO_RUNS)
+        put("No run is meant." if arguments.words else no_runs(arguments.exps_dir))
     else:
         _print_notes(kept)
     return 0
@@ -110,13 +112,13 @@ def run_rm(arguments: argparse.Namespace) -> int:
     if arguments.purge:
         return _purge(arguments)
     from thexp_pl.runs.selecting import select_runs
-    from thexp_pl.upkeep import remove
+    from thexp_pl.upkeep.trash import check_removable, remove
 
-    rows = select_runs(viewer_of(arguments), arguments.words)
-    paths = [row.paths for row in rows]
+    paths = [row.paths for row in select_runs(viewer_of(arguments), arguments.words)]
     if arguments.dry_run:
+        check_removable(paths)
         _tell(arguments, "would move to the trash", paths)
-    elif _may(arguments, len(rows) > 1, f"Move {_counted(rows)} to the trash?"):
+    elif _may(arguments, len(paths) > 1, _question("Move {} to the trash", paths)):
         remove(paths)
         _tell(arguments, "moved to the trash", paths)
     else:
@@ -161,37 +163,23 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 
 def _purge(arguments: argparse.Namespace) -> int:
-    from thexp_pl.upkeep import remove
     from thexp_pl.upkeep.purge import plan_purge, purge
-
-    kept, trashed = _meant(arguments)
-    if arguments.dry_run:
-        _tell(arguments, "would delete", [*kept, *trashed])
-        return 0
-    count = len(kept) + len(trashed)
-    what = "1 run" if count == 1 else f"{count} runs"
-    if not _may(arguments, True, f"Delete {what} for good?"):
-        return 1
-    plans = plan_purge([*remove(kept), *trashed])
-    purge(plans)
-    _tell(arguments, "deleted", [*kept, *trashed], plans)
-    return 0
-
-
-def _meant(arguments: argparse.Namespace) -> tuple[list[RunPaths], list[RunPaths]]:
-    """Give the kept and the removed runs that words mean; a removed one goes by its key."""
-    from thexp_pl.runs.selecting import select_runs
-    from thexp_pl.upkeep.trash import find_trashed
+    from thexp_pl.upkeep.trash import check_removable, find_any, remove, root_of
 
     roots, viewer = roots_of(arguments), viewer_of(arguments)
-    kept: list[RunPaths] = []
-    trashed: list[RunPaths] = []
-    for word in arguments.words:
-        try:
-            trashed.append(find_trashed(roots, word))
-        except RecordError:
-            kept += [row.paths for row in select_runs(viewer, [word])]
-    return list(dict.fromkeys(kept)), list(dict.fromkeys(trashed))
+    meant = [paths for word in arguments.words for paths in find_any(viewer, roots, word)]
+    meant = list(dict.fromkeys(meant))
+    kept = [paths for paths in meant if root_of(paths) == paths.root]
+    check_removable(kept)
+    if arguments.dry_run:
+        _tell(arguments, "would delete", meant, plan_purge(meant))
+        return 0
+    if not _may(arguments, bool(meant), _question("Delete {} for good", meant)):
+        return 1
+    plans = plan_purge([*remove(kept), *(paths for paths in meant if paths not in kept)])
+    purge(plans)
+    _tell(arguments, "deleted", meant, plans)
+    return 0
 
 
 def _list_trash(arguments: argparse.Namespace) -> int:
@@ -213,8 +201,11 @@ def _may(arguments: argparse.Namespace, must_ask: bool, question: str) -> bool:
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(f"rm: {question} There is nobody to ask: give --yes, or --dry_run")
     from rich.prompt import Confirm
+    from rich.text import Text
 
-    return Confirm.ask(question, default=False)
+    from thexp_pl.record.names import escaped
+
+    return Confirm.ask(Text(escaped(question)), default=False)
 
 
 def _tell(
@@ -228,12 +219,16 @@ def _tell(
     if arguments.json:
         put_json([{"key": paths.key, "experiment": paths.experiment} for paths in runs])
         return
+    if not runs:
+        put("No run is meant.")
     for paths in runs:
         put(escaped(f"{deed} {paths.key}  {paths.experiment}".strip()))
+    kept = "would keep" if arguments.dry_run else "kept"
     for plan in plans:
+        why = f"may need it ({plan.doubt})" if plan.doubt else "went on from it"
         for file in plan.needed:
             name = file.relative_to(plan.paths.folder).as_posix()
-            put(escaped(f"kept, as another run went on from it: {plan.paths.key} {name}"))
+            put(escaped(f"{kept}, as another run {why}: {plan.paths.key} {name}"))
 
 
 def _print_notes(kept: Sequence[tuple[RunRow, dict[str, Any]]]) -> None:
@@ -248,5 +243,7 @@ def _print_notes(kept: Sequence[tuple[RunRow, dict[str, Any]]]) -> None:
         out.print(table)
 
 
-def _counted(rows: Sequence[object]) -> str:
-    return "1 run" if len(rows) == 1 else f"{len(rows)} runs"
+def _question(deed: str, runs: Sequence[RunPaths]) -> str:
+    some = ", ".join(f"{paths.key} ({paths.experiment})" for paths in runs[:_MAX_NAMED])
+    more = f", and {len(runs) - _MAX_NAMED} more" if len(runs) > _MAX_NAMED else ""
+    return f"{deed.format('1 run' if len(runs) == 1 else f'{len(runs)} runs')}: {some}{more}?"

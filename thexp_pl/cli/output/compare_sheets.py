@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from thexp_pl.cli.output.digits import mean_text
-from thexp_pl.cli.output.sheet import Sheet, value_text
+from thexp_pl.cli.output.digits import mean_text, single_text
+from thexp_pl.cli.output.sheet import Sheet, value_texts
 from thexp_pl.compare.columns import Column
 from thexp_pl.compare.comparison import Comparison
 from thexp_pl.compare.groups import GroupComparison
 from thexp_pl.compare.values import or_missing
 
-__all__ = ["cell_text", "group_values", "groups_sheet", "runs_sheet", "runs_values"]
+__all__ = ["cell_texts", "group_values", "groups_sheet", "runs_sheet", "runs_values"]
 
 _HASH_LETTERS = 10
 _OF_GROUPS = ("n", "mean", "std", "best")  # of each metric
@@ -28,9 +28,12 @@ def runs_sheet(comparison: Comparison) -> Sheet:
         The table, a run a row.
     """
     columns = comparison.columns
+    told = [
+        cell_texts(column.full, [values[place] for values in comparison.values])
+        for place, column in enumerate(columns)
+    ]
     rows = [
-        [run.key, *(cell_text(c.full, value) for c, value in zip(columns, values, strict=True))]
-        for run, values in zip(comparison.runs, comparison.values, strict=True)
+        [run.key, *(texts[place] for texts in told)] for place, run in enumerate(comparison.runs)
     ]
     best = frozenset(
         (row, columns.index(column) + 1)
@@ -60,15 +63,18 @@ def groups_sheet(found: GroupComparison) -> Sheet:
     titles = [*_titles(found.by), "n"]
     for column in found.metrics:
         titles += [column.title, f"{column.title} best"]
+    told = [
+        cell_texts(column.full, [group.values[place] for group in found.groups])
+        for place, column in enumerate(found.by)
+    ]
     rows = []
-    for group in found.groups:
-        pairs = zip(found.by, group.values, strict=True)
-        cells = [*(cell_text(column.full, value) for column, value in pairs), str(len(group.keys))]
+    for place, group in enumerate(found.groups):
+        cells = [*(texts[place] for texts in told), str(len(group.keys))]
         for column in found.metrics:
             sample, best = group.samples[column], group.best[column]
             short = f" ({sample.n} of {len(group.keys)})" if sample.n < len(group.keys) else ""
             cells.append(f"{mean_text(sample)}{short}")
-            cells.append(value_text(or_missing(best)))
+            cells.append(single_text(best, sample.std))
         rows.append(cells)
     first = len(found.by) + 1
     best_cells = frozenset(
@@ -92,18 +98,19 @@ def group_values(found: GroupComparison) -> tuple[list[str], list[list[Any]]]:
     return titles, rows
 
 
-def cell_text(name: str, value: Any) -> str:
-    """Write a value for people, of a hash its beginning.
+def cell_texts(name: str, values: Sequence[Any]) -> list[str]:
+    """Write the values of a column for people, of hashes their beginnings.
 
     Args:
         name: The column's full name.
-        value: The value, or `MISSING`.
+        values: The values, or `MISSING`.
 
     Returns:
-        The text.
+        A text each.
     """
-    text = value_text(value)
-    return text[:_HASH_LETTERS] if name in ("code", "packages", "commit") else text
+    texts = value_texts(values)
+    is_hash = name in ("code", "packages", "commit")
+    return [text[:_HASH_LETTERS] for text in texts] if is_hash else texts
 
 
 def _titles(columns: Sequence[Column]) -> list[str]:

@@ -182,7 +182,9 @@ def _print_files(out: Console, files: Sequence[FileChange]) -> None:
     most = max([(f.added or 0) + (f.removed or 0) for f in files], default=0)
     shown = files if not sys.stdout.isatty() else files[:_MAX_FILES]
     for file in shown:
-        count = "" if file.added is None or file.removed is None else str(file.added + file.removed)
+        count = "binary" if file.is_binary else ""
+        if file.added is not None and file.removed is not None:
+            count = str(file.added + file.removed)
         table.add_row(cell(file.how), cell(file.name), cell(count), _bar(file, most))
     if files:
         out.print(table)

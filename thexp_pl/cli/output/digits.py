@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from thexp_pl.compare.sample import Sample
 
-__all__ = ["fixed_text", "interval_text", "mean_text"]
+__all__ = ["fixed_text", "interval_text", "mean_text", "single_text"]
 
 _MOST = 8  # digits behind the point
+_EXACT = 15  # digits of a float that are its own
 
 
 def mean_text(sample: Sample) -> str:
@@ -51,6 +52,27 @@ def interval_text(interval: tuple[float, float] | None, std: float | None) -> st
     return f"[{fixed_text(low, std)}, {fixed_text(high, std)}]"
 
 
+def single_text(value: float | None, std: float | None) -> str:
+    """Write one of some values: in five digits, or in as many as their mean has where that is more.
+
+    Args:
+        value: The value; None for none.
+        std: The deviation of all of them.
+
+    Returns:
+        The text; empty for no value.
+
+    >>> single_text(0.99811, 0.13), single_text(123456.9471, 0.41), single_text(None, None)
+    ('0.99811', '123456.95', '')
+    """
+    if value is None:
+        return ""
+    if not value or not std or not math.isfinite(std):
+        return f"{value:.5g}"
+    below = math.floor(math.log10(abs(value))) - math.floor(math.log10(std))
+    return fixed_text(value, std) if below > 3 else f"{value:.5g}"  # with the deviation's second
+
+
 def fixed_text(value: float, std: float | None) -> str:
     """Write a number down to the second digit of a deviation.
 
@@ -67,8 +89,10 @@ def fixed_text(value: float, std: float | None) -> str:
     if not std or not math.isfinite(std):
         return f"{value:.5g}"
     digits = 1 - math.floor(math.log10(std))
+    # how many digits of the value reach down to the second one of the deviation
+    above = math.floor(math.log10(abs(value))) if value else 0
+    if above + digits >= _EXACT:
+        return f"{value:.{_EXACT}g}"
     if digits > _MOST or abs(value) >= 1e15:
-        # as many digits of the value as reach down to the second one of the deviation
-        above = math.floor(math.log10(abs(value))) if value else 0
-        return f"{value:.{min(max(above + digits, 1), 15)}e}"
+        return f"{value:.{max(above + digits, 1)}e}"
     return f"{value:.{max(digits, 0)}f}"

@@ -10,15 +10,15 @@ import io
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from thexp_pl.compare.values import MISSING
+from thexp_pl.compare.values import MISSING, identity
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.names import escaped
 
-__all__ = ["Sheet", "csv_text", "markdown_text", "print_sheet", "value_text"]
+__all__ = ["Sheet", "csv_text", "markdown_text", "print_sheet", "value_text", "value_texts"]
 
 _MAX_CELL = 30  # letters of a cell at a terminal
 _GAP = "  "
@@ -35,12 +35,14 @@ class Sheet:
         best: Row and column of the cells that are marked as best.
         names: How many columns, from the left, tell a row from the others: a table that is too wide
             for the terminal goes on below, beginning with these again.
+        whole: The columns whose cells are never cut.
     """
 
     titles: Sequence[str]
     rows: Sequence[Sequence[str]]
     best: frozenset[tuple[int, int]] = field(default_factory=frozenset)
     names: int = 1
+    whole: frozenset[int] = field(default_factory=frozenset)
 
     def transposed(self) -> Sheet:
         """Give the same with rows as columns; its first column are then the titles."""
@@ -72,6 +74,51 @@ def value_text(value: Any) -> str:
     return text if text.strip() else repr(text)
 
 
+def value_texts(values: Sequence[Any]) -> list[str]:
+    """Write values that stand in one column, so that none looks like another one.
+
+    Args:
+        values: Values as JSON has them, or `MISSING`.
+
+    Returns:
+        Of each what `value_text` gives; where that is the same for several, a text stands in quotes
+        and a number in as many digits as tell it from the others.
+
+    >>> value_texts([1, "1", "a", 0.1234567, 0.1234568, 0.5])
+    ['1', '"1"', 'a', '0.1234567', '0.1234568', '0.5']
+    """
+    texts = [value_text(value) for value in values]
+    alike: dict[str, dict[Hashable, Any]] = {}
+    for text, value in zip(texts, values, strict=True):
+        alike.setdefault(text, {})[identity(value)] = value
+    apart = {
+        (text, key): other
+        for text, own in alike.items()
+        if len(own) > 1
+        for key, other in zip(own, _told_apart(text, [*own.values()]), strict=True)
+    }
+    if not apart:
+        return texts
+    pairs = zip(texts, values, strict=True)
+    return [apart.get((text, identity(value)), text) for text, value in pairs]
+
+
+def _told_apart(text: str, values: list[Any]) -> list[str]:
+    numbers = [value for value in values if isinstance(value, float)]
+    enough = (
+        n for n in range(5, 17) if len({f"{value:.{n}g}" for value in numbers}) == len(numbers)
+    )
+    digits = next(enough, 17)
+    return [
+        json.dumps(value, ensure_ascii=False)
+        if isinstance(value, str)
+        else f"{value:.{digits}g}"
+        if isinstance(value, float) and math.isfinite(value)
+        else text
+        for value in values
+    ]
+
+
 def print_sheet(sheet: Sheet) -> None:
     """Print a table, to a terminal in parts of its width.
 
@@ -83,7 +130,7 @@ def print_sheet(sheet: Sheet) -> None:
         cells[row][column] += "*"
     titles = [escaped(title) for title in sheet.titles]
     if sys.stdout.isatty():
-        _print_at_terminal(Sheet(titles, cells, sheet.best, sheet.names))
+        _print_at_terminal(replace(sheet, titles=titles, rows=cells))
         return
     lines = [titles, *cells]
     widths = _widths(lines)
@@ -110,22 +157,21 @@ def markdown_text(sheet: Sheet) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def csv_text(titles: Sequence[str], rows: Iterable[Sequence[Any]], *, safe: bool = False) -> str:
+def csv_text(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Write values as CSV.
 
     Args:
         titles: The columns' names.
         rows: Values as JSON has them, numbers in full precision; `MISSING` is an empty field, an
-            empty text is ``""``, None is ``null``.
-        safe: Escape control characters: it is shown at a terminal.
+            empty text is ``""``, None is ``null``. Control characters are escaped.
 
     Returns:
-        The lines.
+        The lines, one a row.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for line in (titles, *([_field(value) for value in row] for row in rows)):
-        writer.writerow([escaped(cell) for cell in line] if safe else line)
+        writer.writerow([escaped(cell) for cell in line])
     return text.getvalue()
 
 
@@ -147,7 +193,10 @@ def _print_at_terminal(sheet: Sheet) -> None:
     from rich.text import Text
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    lines = [[_short(text) for text in line] for line in (sheet.titles, *sheet.rows)]
+    lines = [
+        [text if place in sheet.whole else _short(text) for place, text in enumerate(line)]
+        for line in (sheet.titles, *sheet.rows)
+    ]
     widths = _widths(lines)
     for part, places in enumerate(_parts(widths, sheet.names, console.width)):
         if part:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from thexp_pl.cli.output.compare_sheets import cell_text
-from thexp_pl.cli.output.digits import fixed_text, interval_text, mean_text
-from thexp_pl.cli.output.sheet import Sheet, csv_text, markdown_text, value_text
+from thexp_pl.cli.output.compare_sheets import cell_texts
+from thexp_pl.cli.output.digits import fixed_text, interval_text, mean_text, single_text
+from thexp_pl.cli.output.sheet import Sheet, csv_text, markdown_text, value_texts
 from thexp_pl.compare.stats import Group, Summary
 from thexp_pl.compare.values import MISSING, or_missing
 
@@ -27,25 +28,29 @@ def groups_sheet(summary: Summary) -> Sheet:
     """
     names = _names(summary)
     titles = ["metric", "group", *names, "n", "mean ± std", _interval(summary), "min", "max"]
+    told = [
+        cell_texts(n, [group.values.get(n, MISSING) for group in summary.groups]) for n in names
+    ]
     rows = []
     for title in summary.metrics:
-        for group in summary.groups:
+        for place, group in enumerate(summary.groups):
             measured = group.metrics[title]
             sample = measured.sample
             rows.append(
                 [
                     title,
                     str(group.number),
-                    *(cell_text(name, group.values.get(name, MISSING)) for name in names),
+                    *(texts[place] for texts in told),
                     str(sample.n),
                     mean_text(sample),
                     interval_text(measured.interval, sample.std),
-                    *(value_text(or_missing(value)) for value in (sample.min, sample.max)),
+                    *(single_text(value, sample.std) for value in (sample.min, sample.max)),
                 ]
             )
             if summary.seed:
                 rows[-1].append(_seeds(group))
-    return Sheet([*titles, *(["seeds"] if summary.seed else [])], rows, names=2)
+    whole = frozenset(place for place, title in enumerate(titles) if place > 1 + len(names))
+    return Sheet([*titles, *(["seeds"] if summary.seed else [])], rows, names=2, whole=whole)
 
 
 def pairs_sheet(summary: Summary) -> Sheet:
@@ -76,7 +81,7 @@ def pairs_sheet(summary: Summary) -> Sheet:
                 "-" if test.hedges_g is None else f"{test.hedges_g:.2f}",
             ]
         )
-    return Sheet(titles, rows, names=3)
+    return Sheet(titles, rows, names=3, whole=frozenset(range(3, len(titles))))
 
 
 def summary_markdown(summary: Summary) -> str:
@@ -100,12 +105,11 @@ def summary_markdown(summary: Summary) -> str:
     return "\n".join(parts)
 
 
-def summary_csv(summary: Summary, *, safe: bool = False) -> str:
+def summary_csv(summary: Summary) -> str:
     """Write the groups for machines: a row a metric and group, numbers in full precision.
 
     Args:
         summary: The statistics; the tests between groups are in their JSON.
-        safe: See `thexp_pl.cli.output.sheet.csv_text`.
 
     Returns:
         The lines.
@@ -120,11 +124,12 @@ def summary_csv(summary: Summary, *, safe: bool = False) -> str:
             rows.append([title, group.number, *(group.values.get(n, MISSING) for n in names)])
             rows[-1] += [or_missing(found[name]) for name in (*numbers, "diverged", "missing")]
             rows[-1] += [list(group.seeds), list(group.keys)]
-    return csv_text(titles, rows, safe=safe)
+    return csv_text(titles, rows)
 
 
 def _interval(summary: Summary) -> str:
-    return f"{100 * summary.confidence:.6g}% interval"
+    percent = (Decimal(repr(summary.confidence)) * 100).normalize()
+    return f"{percent:f}% interval"
 
 
 def _names(summary: Summary) -> list[str]:
@@ -132,6 +137,6 @@ def _names(summary: Summary) -> list[str]:
 
 
 def _seeds(group: Group) -> str:
-    seeds = [value_text(seed) for seed in group.seeds[:_MOST_SEEDS]]
+    seeds = value_texts(group.seeds[:_MOST_SEEDS])
     more = len(group.seeds) - len(seeds)
     return ", ".join(seeds) + (f" and {more} more" if more else "")

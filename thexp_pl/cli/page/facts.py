@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from thexp_pl.runs.codes import codes_of
 from thexp_pl.runs.row import RunRow
 from thexp_pl.runs.run import Run
 from thexp_pl.runs.words import duration_text, start_text
@@ -48,6 +49,8 @@ def run_facts(run: Run, children: Iterable[RunRow] = ()) -> Iterator[tuple[str, 
     if isinstance(info.get("cwd"), str):  # it may be as seen from the root
         yield "cwd", os.path.normpath(os.path.join(info["root"], info["cwd"]))  # noqa: PTH118
     yield from _code(info)
+    for code in codes_of(run)[:-1]:
+        yield "earlier code", f"{str(code.tree)[:_HASH_LETTERS]}, until {start_text(code.until)}"
     yield from _machine(info)
     yield from _ranks(info)
     if info["tags"]:
@@ -88,7 +91,8 @@ def _code(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         left_out = code.get("left_out_count") or 0
         rest = f", {left_out} left out" if left_out else ""
         tree = str(code.get("tree") or "a copy")[:_HASH_LETTERS]
-        yield "code", f"{tree}, {code.get('files')} files{rest}"
+        count = code.get("files")
+        yield "code", f"{tree}, {count} {'file' if count == 1 else 'files'}{rest}"
     packages = _object(info, "packages")
     if packages:
         told = [f"{name} {packages[name]}" for name in _TOLD_PACKAGES if packages.get(name)]

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from thexp_pl.errors import RecordError, near_miss
+from thexp_pl.errors import RecordError, UsageError, near_miss
 from thexp_pl.record.metrics import MetricColumns, read_history
 from thexp_pl.record.names import shown
 from thexp_pl.runs.run import Run
@@ -67,10 +67,19 @@ def words(text: str | None, known: Iterable[str] = ()) -> list[str]:
     Args:
         text: What was given; None where nothing was.
         known: The names that there are: one that has commas itself is taken whole.
+
+    Returns:
+        The names; none where nothing was given.
+
+    Raises:
+        UsageError: The flag was given without a name.
     """
     if text is None or text in known:
         return [] if text is None else [text]
-    return [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"{shown(text)} names no metric; give some, as in loss,acc")
+    return names
 
 
 def chosen(kept: Mapping[str, _Kept], names: Sequence[str]) -> dict[str, _Kept]:

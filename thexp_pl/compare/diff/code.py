@@ -29,7 +29,7 @@ class CodeDifference:
     Args:
         differs: Whether the kept code differs, also where it cannot be shown in which files.
         files: The files.
-        patch: All hunks, as ``git diff`` writes them.
+        patch: All hunks, as ``git diff`` writes them; binary files are not in it.
         git: ``commit``, ``branch`` and ``dirty`` of the project's own repository, where both have
             one and the kept code is not known to be the same.
     """

@@ -13,6 +13,7 @@ from thexp_pl.compare.diff.command import command_changes
 from thexp_pl.compare.diff.data import diff_data
 from thexp_pl.compare.diff.environment import environment_changes, package_changes
 from thexp_pl.compare.diff.histories import MetricsDifference, diff_metrics
+from thexp_pl.compare.values import as_names
 from thexp_pl.errors import RecordError, UsageError, near_miss
 from thexp_pl.record.names import shown
 from thexp_pl.runs.flat import flat
@@ -85,7 +86,7 @@ class Difference:
         return {**found, "metrics_agree": self.metrics.agree, "remarks": list(self.remarks)}
 
 
-def diff_runs(a: Run, b: Run, categories: Iterable[str] | None = None) -> Difference:
+def diff_runs(a: Run, b: Run, categories: str | Iterable[str] | None = None) -> Difference:
     """Compare two runs.
 
     Args:
@@ -99,9 +100,9 @@ def diff_runs(a: Run, b: Run, categories: Iterable[str] | None = None) -> Differ
 
     Raises:
         RecordError: A run's manifest is damaged.
-        UsageError: There is no such category.
+        UsageError: There is no such category, or what is to be compared is no `Run`.
     """
-    chosen = dict.fromkeys(CATEGORIES if categories is None else categories)
+    chosen = dict.fromkeys(CATEGORIES if categories is None else as_names(categories))
     for name in chosen:
         if name not in CATEGORIES:
             known = ", ".join(CATEGORIES)
@@ -109,6 +110,11 @@ def diff_runs(a: Run, b: Run, categories: Iterable[str] | None = None) -> Differ
                 f"there is no category {shown(name)}{near_miss(name, CATEGORIES)} ({known})"
             )
     for run in (a, b):
+        if not isinstance(run, Run):
+            raise UsageError(
+                f"{shown(str(run))} is no run that can be compared: give what"
+                " ExperimentViewer().run(key) gives"
+            )
         if run.damage:
             raise RecordError(
                 f"the run {shown(run.key)} cannot be compared: {run.damage}; choose another run"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from thexp_pl.record.code.git import Git, GitError
 __all__ = ["FileChange", "FileState", "changed_files", "is_readable", "patch_of"]
 
 _DIFF = ("diff-tree", "-r", "--no-ext-diff", "--no-textconv", "--no-abbrev", "--no-color")
+# in a patch; what is a file's own begins with a sign, and is neither
+_FILE_START = re.compile(rb"^(?=diff --git )", re.MULTILINE)
+_BINARY = re.compile(rb"^Binary files ", re.MULTILINE)
 _HOW = {"A": "added", "D": "removed", "R": "renamed", "T": "other kind", "M": "changed"}
 
 
@@ -43,6 +47,7 @@ class FileChange:
         added: How many lines only the second run has; None where that is not known, and for a
             binary file.
         removed: How many lines only the first run has; None as for `added`.
+        is_binary: Whether git takes it for a binary file, of which a patch has no lines.
     """
 
     how: str
@@ -50,18 +55,24 @@ class FileChange:
     b: FileState | None
     added: int | None = None
     removed: int | None = None
+    is_binary: bool = False
 
     @property
     def name(self) -> str:
         """What it is called: ``old => new`` where it was renamed."""
         return " => ".join(dict.fromkeys(state.path for state in (self.a, self.b) if state))
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether its content differs, and not its name or mode alone."""
+        return self.a is None or self.b is None or self.a.sha1 != self.b.sha1
+
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON values.
 
         Returns:
-            ``name``, ``how``, ``added``, ``removed``, and of each side that has it ``path``,
-            ``mode`` and ``sha1``.
+            ``name``, ``how``, ``added``, ``removed``, ``is_binary``, and of each side that has it
+            ``path``, ``mode`` and ``sha1``.
         """
         sides = {"a": self.a, "b": self.b}
         return {
@@ -69,6 +80,7 @@ class FileChange:
             "how": self.how,
             "added": self.added,
             "removed": self.removed,
+            "is_binary": self.is_binary,
             **{side: vars(state) for side, state in sides.items() if state is not None},
         }
 
@@ -101,9 +113,9 @@ def changed_files(trees: Trees, leave_out: Sequence[str] = ()) -> tuple[FileChan
             added, removed, path = word.split("\t", 2)
             if not path:  # of a renamed file both names follow
                 path = (next(words), next(words))[1]
-            lines[path] = (_count(added), _count(removed))
+            lines[path] = (_count(added), _count(removed), added == "-")
     return tuple(
-        FileChange(how, a, b, *lines.get((b or a or _NOWHERE).path, (None, None)))
+        FileChange(how, a, b, *lines.get((b or a or _NOWHERE).path, (None, None, False)))
         for how, a, b in records
     )
 
@@ -116,13 +128,15 @@ def patch_of(trees: Trees, leave_out: Sequence[str] = ()) -> bytes:
         leave_out: Files and folders that are passed over.
 
     Returns:
-        What ``git diff`` prints of them, byte for byte.
+        What ``git diff`` prints of them, byte for byte, but for binary files: their content is not
+        in a patch, and for want of it ``git apply`` would refuse the whole.
 
     Raises:
         GitError: A file cannot be read.
     """
     words = ("--patch", "-M", "--src-prefix=a/", "--dst-prefix=b/")
-    return trees.git(*_DIFF, *words, *_what(trees, leave_out))
+    parts = _FILE_START.split(trees.git(*_DIFF, *words, *_what(trees, leave_out)))
+    return b"".join(part for part in parts if not _BINARY.search(part))
 
 
 def is_readable(git: Git, tree: str) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from itertools import combinations
 from typing import Literal
 
 from thexp_pl.compare.metric import Metric
 from thexp_pl.compare.sample import Sample
 from thexp_pl.compare.stats.repeats import Repeats
-from thexp_pl.compare.stats.students import MeanTest, corrected, hedges_g, paired, welch
+from thexp_pl.compare.stats.students import MeanTest, corrected, paired, welch
 from thexp_pl.compare.stats.summary import Group
 from thexp_pl.compare.values import MISSING, identity
 
@@ -38,13 +37,12 @@ def mean_tests(
     alls: list[MeanTest] = []
     for a, b in combinations(range(len(found)), 2):
         numbers = (groups[a].number, groups[b].number)
-        size = hedges_g(*(groups[place].metrics[metric.title].sample for place in (a, b)))
         for made, tests in (
             (paired(metric.title, numbers, seeds[a], seeds[b], confidence), pairs),
             (welch(metric.title, numbers, units[a], units[b], confidence), alls),
         ):
             if made is not None:
-                tests.append(replace(made, hedges_g=size))
+                tests.append(made)
     return [*corrected(pairs), *corrected(alls)]
 
 

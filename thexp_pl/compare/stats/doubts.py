@@ -99,7 +99,10 @@ def _setups(found: Sequence[Repeats], groups: Sequence[Group], mix: bool) -> Ite
         for repeats, group in zip(found, groups, strict=True):
             names = [name for name in SETUP if repeats.setup[name] is MISSING]
             if names:
-                yield f"group {group.number} joins runs that differ in {_and(names)}"
+                yield (
+                    f"group {group.number} joins runs that differ in {_and(names)}: each counts,"
+                    " and in pairs those of one seed with their mean"
+                )
         return
     alike: dict[object, list[Group]] = {}
     for group in groups:

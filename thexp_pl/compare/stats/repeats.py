@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import re
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,8 @@ class Repeat:
     Args:
         run: The run.
         seed: Its seed; `MISSING` where it has none.
-        unit: The same for runs that are the same again (all parameters, the seed included, are the
-            same): their values count together as one.
+        unit: The same for runs that are the same again (all parameters, the seed included, and the
+            code, packages and Python are the same): their values count together as one.
     """
 
     run: RunRow
@@ -82,7 +83,12 @@ def find_seed(name: str, rows: Sequence[RunRow]) -> str:
 
 
 def find_repeats(
-    rows: Sequence[RunRow], by: Sequence[str] | None, seed: str, *, mix: bool
+    rows: Sequence[RunRow],
+    by: Sequence[str] | None,
+    seed: str,
+    *,
+    mix: bool,
+    parents: Mapping[str, str],
 ) -> list[Repeats]:
     """Group the runs that are repeats of one another.
 
@@ -92,6 +98,8 @@ def find_repeats(
             experiment.
         seed: The parameter that is the seed, or empty.
         mix: Leave runs together whose code, packages or Python differ.
+        parents: By key from which run each came, also of runs that are not among `rows`: a copy of
+            a copy is one too.
 
     Returns:
         The groups, in the order of their values; none of no runs. Each run is in one of them, be it
@@ -116,7 +124,7 @@ def find_repeats(
     found = []
     for values, places in grouped(cells, len(rows)):
         own = [_repeat(rows[place], table.params[place], seed) for place in places]
-        kept, copies = _without_copies(own)
+        kept, copies = _without_copies(own, parents)
         named = {title: values[place] for title, place in zip(titles, told, strict=True)}
         found.append((values, Repeats(named, _setup(own), kept, copies)))
     found.sort(key=lambda pair: [rank(value) for value in pair[0]])
@@ -138,9 +146,10 @@ def _cells(table: Table, column: Column, seed: str) -> list[Any]:
     if column.full != "experiment" or not seed:
         return values
     # an experiment may be named after its parameters: the seed's value is no difference
-    last = seed.rpartition(".")[2]
+    last = re.escape(seed.rpartition(".")[2])
+    whole = r"(?<![A-Za-z0-9])({}=){}(?![A-Za-z0-9]|\.[0-9])"
     return [
-        str(name).replace(f"{last}={own.get(seed)}", f"{last}=*")
+        re.sub(whole.format(last, re.escape(str(own.get(seed)))), r"\1*", str(name))
         for name, own in zip(values, table.params, strict=True)
     ]
 
@@ -159,12 +168,15 @@ def _repeat(run: RunRow, params: dict[str, Any], seed: str) -> Repeat:
     value = params.get(seed, MISSING) if seed else MISSING
     if value is MISSING:
         return Repeat(run, value, (str(run.root), run.key))
-    return Repeat(run, value, tuple(sorted((name, identity(own)) for name, own in params.items())))
+    setup = tuple(identity(getattr(run, name)) for name in SETUP)
+    given = tuple(sorted((name, identity(own)) for name, own in params.items()))
+    return Repeat(run, value, (setup, given))
 
 
-def _without_copies(repeats: Sequence[Repeat]) -> tuple[tuple[Repeat, ...], tuple[str, ...]]:
+def _without_copies(
+    repeats: Sequence[Repeat], parents: Mapping[str, str]
+) -> tuple[tuple[Repeat, ...], tuple[str, ...]]:
     """Keep of the runs that came from one another, with one seed, the newest."""
-    parents = {repeat.run.key: repeat.run.parent for repeat in repeats}
     newest: dict[Hashable, int] = {}
     age = [(repeat.run.started, repeat.run.key, str(repeat.run.root)) for repeat in repeats]
     for place in sorted(range(len(repeats)), key=age.__getitem__):
@@ -177,7 +189,7 @@ def _without_copies(repeats: Sequence[Repeat]) -> tuple[tuple[Repeat, ...], tupl
     )
 
 
-def _origin(run: RunRow, parents: dict[str, str]) -> str:
+def _origin(run: RunRow, parents: Mapping[str, str]) -> str:
     key, seen = run.key, {run.key}
     while (above := parents.get(key)) and above not in seen:
         key = above

@@ -15,6 +15,8 @@ __all__ = ["Interval", "MeanTest", "corrected", "hedges_g", "interval_of", "pair
 
 Interval = tuple[float, float]
 
+_ROUNDING = 1e-12  # what vary by less than this part of themselves are the same but for rounding
+
 
 @dataclass(frozen=True, slots=True)
 class MeanTest:
@@ -34,8 +36,8 @@ class MeanTest:
         p: The probability of such a difference, or a larger one, where the means are the same; two
             sides.
         p_holm: The same, corrected by Holm for all tests of this kind of this metric.
-        hedges_g: The difference of the two groups in standard deviations, with Hedges' correction;
-            None where they have none.
+        hedges_g: The difference of these values in pooled standard deviations, with Hedges'
+            correction; None where they have none.
     """
 
     metric: str
@@ -60,18 +62,18 @@ def interval_of(sample: Sample, confidence: float) -> Interval | None:
         confidence: How often such intervals hold the true mean, between 0 and 1.
 
     Returns:
-        Where it begins and ends; None where the values do not vary, are fewer than two, or make
-        it wider than floats can hold.
+        Where it begins and ends; None where the values do not vary but for rounding, are fewer than
+        two, or make it wider than floats can hold.
 
     Raises:
         ImportError: There is no scipy.
     """
     from scipy import stats  # type: ignore[import-untyped]  # it takes half a second
 
-    if sample.mean is None or not sample.std or not math.isfinite(sample.std):
+    if sample.mean is None or not _deviates(sample):
         return None
     quantile = float(stats.t.ppf((1 + confidence) / 2, sample.n - 1))
-    half = quantile * (sample.std / math.sqrt(sample.n))
+    half = quantile * ((sample.std or 0.0) / math.sqrt(sample.n))
     return (sample.mean - half, sample.mean + half) if math.isfinite(half) else None
 
 
@@ -92,20 +94,23 @@ def paired(
         confidence: Of the interval of the difference.
 
     Returns:
-        The test; None for fewer than two pairs, and where all differences are the same.
+        The test; None for fewer than two pairs, and where all differences are the same but for
+        rounding.
     """
     from scipy import stats
 
     # in an order that has nothing to do with that of the runs: the sums are the same to the bit
     pairs = sorted((first[seed], second[seed]) for seed in first.keys() & second.keys())
-    if not _vary(a - b for a, b in pairs):
+    sizes = [abs(value) for pair in pairs for value in pair]
+    if not _vary([a - b for a, b in pairs], sizes):
         return None
     with _unwarned():
-        found = stats.ttest_rel([a for a, _ in pairs], [b for _, b in pairs])
+        one, two = [a for a, _ in pairs], [b for _, b in pairs]
+        found = stats.ttest_rel(one, two)
         bounds = found.confidence_interval(confidence)
     difference = Sample.of(a - b for a, b in pairs).mean
-    sizes = (len(pairs), len(pairs))
-    return _made(metric, groups, "paired", sizes, difference, found, bounds)
+    size = hedges_g(Sample.of(one), Sample.of(two))
+    return _made(metric, groups, "paired", (len(one), len(two)), difference, found, bounds, size)
 
 
 def welch(
@@ -125,19 +130,20 @@ def welch(
         confidence: Of the interval of the difference.
 
     Returns:
-        The test; None where a group has fewer than two values, or neither varies.
+        The test; None where a group has fewer than two values, or neither varies but for rounding.
     """
     from scipy import stats
 
     one, two = sorted(first), sorted(second)
-    if min(len(one), len(two)) < 2 or not (_vary(one) or _vary(two)):
+    if min(len(one), len(two)) < 2 or not (_vary(one, one) or _vary(two, two)):
         return None
     with _unwarned():
         found = stats.ttest_ind(one, two, equal_var=False)
         bounds = found.confidence_interval(confidence)
-    means = Sample.of(one).mean, Sample.of(two).mean
-    difference = (means[0] or 0.0) - (means[1] or 0.0)
-    return _made(metric, groups, "welch", (len(one), len(two)), difference, found, bounds)
+    first_one, second_one = Sample.of(one), Sample.of(two)
+    difference = (first_one.mean or 0.0) - (second_one.mean or 0.0)
+    size = hedges_g(first_one, second_one)
+    return _made(metric, groups, "welch", (len(one), len(two)), difference, found, bounds, size)
 
 
 def hedges_g(first: Sample, second: Sample) -> float | None:
@@ -149,9 +155,11 @@ def hedges_g(first: Sample, second: Sample) -> float | None:
 
     Returns:
         Hedges' g, of the pooled deviation; None where a group has fewer than two values or neither
-        varies.
+        varies but for rounding.
     """
     if first.std is None or second.std is None or first.mean is None or second.mean is None:
+        return None
+    if not (_deviates(first) or _deviates(second)):
         return None
     df = first.n + second.n - 2
     pooled = math.hypot(
@@ -188,22 +196,33 @@ def _made(
     difference: float | None,
     found: Any,
     bounds: Any,
+    size: float | None,
 ) -> MeanTest | None:
     numbers = [float(value) for value in (found.statistic, found.df, found.pvalue, *bounds)]
     if difference is None or not all(map(math.isfinite, numbers)):  # beyond what floats can hold
         return None
     t, df, p, low, high = numbers
-    return MeanTest(metric, groups, kind, n, difference, low, high, t, df, p, p, None)
+    return MeanTest(metric, groups, kind, n, difference, low, high, t, df, p, p, size)
 
 
-def _vary(values: Iterator[float] | Sequence[float]) -> bool:
-    found = set(values)
-    return len(found) > 1 and all(map(math.isfinite, found))
+def _deviates(sample: Sample) -> bool:
+    if sample.min is None or sample.max is None or not math.isfinite(sample.std or 0.0):
+        return False
+    return _vary((sample.min, sample.max), (sample.min, sample.max))
+
+
+def _vary(values: Sequence[float], sizes: Sequence[float]) -> bool:
+    """Say whether values vary by more than numbers of some sizes are rounded to."""
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return False
+    # halves: a difference of two floats may be larger than any
+    spread = max(values) / 2 - min(values) / 2
+    return spread > _ROUNDING / 2 * max(map(abs, sizes))
 
 
 @contextmanager
 def _unwarned() -> Iterator[None]:
-    """Keep back what scipy warns of values that hardly vary: the result is looked at."""
+    """Keep back what scipy warns of values that hardly vary: such as do not are not tested."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         yield

@@ -79,6 +79,11 @@ class Addition:
 
         Returns:
             The hashes of tree and commit.
+
+        Raises:
+            GitError: git cannot read a file or write into the store, or the store has lost objects
+                that the index names.
+            OSError: The store cannot be written.
         """
         git = self._store.git(self._project, self._index)
         update = ("update-index", "--add", "--remove", "-z", "--stdin")
@@ -96,6 +101,10 @@ class Addition:
             entry = b"100644,%b,%b" % (blob, name)
             git("update-index", "--add", "--cacheinfo", entry)
         tree = git("write-tree").decode("ascii").strip()
+        if not self._store.ref(tree).exists():
+            # A collection that was killed may have dropped its files and not its folders, and git
+            # takes the index's word for them: this fails where one is missing.
+            git("rev-list", "--objects", "--quiet", tree)
         commit = keep_tree(self._store, git, tree, self._index.with_name("ref"))
         if _stamp(self._index) != self._stamp:
             self._index.replace(self._last)

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from thexp_pl.errors import RecordError
+from thexp_pl.record.code.git import GitError
 from thexp_pl.record.code.store import Store
 
 __all__ = ["export_tree"]
@@ -22,7 +23,7 @@ def export_tree(root: Path, tree: str, target: Path) -> None:
         target: The folder to make; an empty one may be there.
 
     Raises:
-        GitError: The store has no such tree.
+        GitError: The store has no such tree, or the target cannot be written by git.
         RecordError: `tree` is no hash.
         OSError: The target cannot be written, or holds something; nothing is left behind.
     """
@@ -39,6 +40,13 @@ def export_tree(root: Path, tree: str, target: Path) -> None:
             git("read-tree", tree)
             git("checkout-index", "--all", "--quiet")
         aside.rename(target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(aside, ignore_errors=True)
+        if isinstance(error, GitError):  # it names the folder that is gone now
+            raise GitError(
+                f"cannot write out the tree {tree} of {str(store.path)!r}: {error.said}; see"
+                " whether the target's file system is full or limited, and what `thexp-pl gc"
+                " --check` says",
+                error.said,
+            ) from error
         raise

@@ -2,7 +2,9 @@
 
 Whoever adds holds a lock together with all others who add, from the listing of the objects to the
 moment when a ref names them; whoever drops holds it alone. It is the kernel's (``flock``): a
-process that is killed leaves nothing that the next one would wait for.
+process that is killed leaves nothing that the next one would wait for. Whatever git is started
+meanwhile inherits the descriptor, so that a git which outlives its caller holds the lock to its
+own end: a run that began before would name objects which this git is about to delete.
 """
 
 from __future__ import annotations
@@ -23,11 +25,14 @@ _PAUSE_SECONDS = 0.02
 
 
 @contextlib.contextmanager
-def adding(lock: Path) -> Iterator[None]:
+def adding(lock: Path) -> Iterator[int]:
     """Add objects and refs; what is there stays there meanwhile.
 
     Args:
         lock: The lock's file; it is made where it is missing.
+
+    Yields:
+        The descriptor that holds it, for the processes that do the work.
 
     Raises:
         RecordError: Someone drops what nothing needs, and does not come to an end.
@@ -39,29 +44,33 @@ def adding(lock: Path) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise RecordError(
                     f"the code store {str(lock.parent)!r} has been busy for {_WAIT_SECONDS:.0f} s:"
-                    " see whether a `thexp-pl gc` hangs there"
+                    " see whether a `thexp-pl gc`, or the git of one that was killed, hangs there"
                 )
             time.sleep(_PAUSE_SECONDS)
-        yield
+        yield descriptor
 
 
 @contextlib.contextmanager
-def dropping(lock: Path) -> Iterator[None]:
+def dropping(lock: Path) -> Iterator[int]:
     """Drop objects and refs as the only one; it does not wait.
 
     Args:
         lock: The lock's file; it is made where it is missing.
 
+    Yields:
+        The descriptor that holds it, for the processes that do the work.
+
     Raises:
-        RecordError: A snapshot is being taken, or the file system knows no locks.
+        RecordError: Someone else is at work, or the file system knows no locks.
         OSError: The file cannot be made.
     """
     with _opened(lock) as descriptor:
         if not _is_locked(descriptor, fcntl.LOCK_EX, lock, must=True):
             raise RecordError(
-                f"a snapshot is being taken in {str(lock.parent)!r}: try again in a moment"
+                f"a snapshot is being taken in {str(lock.parent)!r}, or code dropped or read: try"
+                " again in a moment"
             )
-        yield
+        yield descriptor
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ Repositories inside, submodules among them, are asked in their turn.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,10 +137,17 @@ class _Search:
                 folders.append(prefix + record[2:-1])
             else:
                 self.untracked.add(prefix + record[2:])
-        self.waiting = [path for path in self.waiting if is_repository(self._path(path))]
+        empty = {path for path in self.waiting if not is_repository(self._path(path))}
+        self.waiting = [path for path in self.waiting if path not in empty]
+        folders += self._replaced(git, empty, prefix)
         files, repositories = self._walk.read(folders)
         self.waiting += repositories
         self.untracked |= _not_ignored(git, files, prefix)
+
+    def _replaced(self, git: Git, links: set[bytes], prefix: bytes) -> set[bytes]:
+        """Find folders in the place of tracked files and submodules: git passes them over."""
+        own = links.union(path for path in self.tracked if path.startswith(prefix))
+        return _not_ignored(git, [path for path in own if _is_folder(self._path(path))], prefix)
 
     def fit(self, paths: Iterable[bytes]) -> list[bytes]:
         """Take out what is never kept, whether or not it is tracked."""
@@ -181,3 +189,10 @@ def _not_ignored(git: Git, files: list[bytes], prefix: bytes) -> set[bytes]:
     words = ("check-ignore", "--no-index", "--stdin", "-z")
     ignored = git(*words, feed=b"\0".join(names), may_end_with=(0, 1)).split(b"\0")
     return {prefix + name for name in names.difference(ignored)}
+
+
+def _is_folder(path: bytes) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False

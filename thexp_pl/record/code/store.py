@@ -44,7 +44,7 @@ _VARIABLES = {
     **{f"GIT_{who}_EMAIL": "thexp_pl@localhost" for who in ("AUTHOR", "COMMITTER")},
     **{f"GIT_{who}_DATE": "@0 +0000" for who in ("AUTHOR", "COMMITTER")},
 }
-_STALE_SECONDS = 3600.0  # no git command of ours lives so long
+_STALE_SECONDS = 3600.0  # no git that adds lives so long, and while one drops nobody adds
 
 
 class Store:
@@ -59,16 +59,28 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.path = code_store(root)
+        self._held: list[int] = []  # descriptors of the lock, while this process has it
         if not (self.path / "HEAD").is_file():
             self._make()
 
-    def git(self, work_tree: Path, index: Path | None = None, more: Sequence[str] = ()) -> Git:
+    def git(
+        self,
+        work_tree: Path,
+        index: Path | None = None,
+        more: Sequence[str] = (),
+        *,
+        patient: bool = False,
+    ) -> Git:
         """Use the store with a working tree.
+
+        What it starts while `adding` or `dropping` lasts keeps the lock to its own end, also where
+        this process is killed before.
 
         Args:
             work_tree: The working tree.
             index: A file for the index; None for an empty one, which is never written.
             more: Further options before the command.
+            patient: Wait as long as it takes, see `Git`.
 
         Returns:
             git in the working tree; no setting and no hook of the user has a say in it.
@@ -76,7 +88,8 @@ class Store:
         places = (f"--git-dir={self.path}", f"--work-tree={work_tree}")
         file = self.path / "thexp" / "none" if index is None else index
         variables = {**_VARIABLES, "GIT_INDEX_FILE": str(file)}
-        return Git(work_tree, (*places, *_OPTIONS, *more), variables)
+        options = (*places, *_OPTIONS, *more)
+        return Git(work_tree, options, variables, held=self._held, patient=patient)
 
     def add(
         self, project: Path, files: Sequence[bytes], extra: Mapping[bytes, bytes]
@@ -133,20 +146,37 @@ class Store:
             GitError: The pack is damaged, or holds less.
             OSError: The store cannot be written.
         """
-        git = self.git(self.path)
+        git = self.git(self.path, patient=True)
         with self.adding(), self._folder() as folder:
             git("index-pack", "--stdin", feed=pack.read_bytes())
             git("rev-list", "--objects", "--quiet", *trees)  # fails where something is missing
             for tree in trees:
                 keep_tree(self, git, tree, folder / "ref")
 
-    def adding(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def adding(self) -> Iterator[None]:
         """Keep all that is in the store while something is added; see `holding.adding`."""
-        return adding(self.path / "in-use")
+        with adding(self.path / "in-use") as descriptor, self._inherited(descriptor):
+            yield
 
-    def dropping(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def dropping(self) -> Iterator[None]:
         """Be the only one at work in the store; see `holding.dropping`."""
-        return dropping(self.path / "in-use")
+        with dropping(self.path / "in-use") as descriptor, self._inherited(descriptor):
+            yield
+
+    def sweep(self) -> None:
+        """Remove what processes that were killed have left, as each addition does."""
+        with self._folder():
+            pass
+
+    @contextlib.contextmanager
+    def _inherited(self, descriptor: int) -> Iterator[None]:
+        self._held.append(descriptor)
+        try:
+            yield
+        finally:
+            self._held.remove(descriptor)
 
     def _make(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,8 +203,9 @@ class Store:
         folder = self.path / "thexp" / f"tmp-{os.urandom(8).hex()}"
         folder.mkdir(parents=True)
         try:
-            objects = self.path / "objects"
-            _sweep(folder, (folder.parent, "tmp-"), (objects, "tmp_"), (objects / "pack", "tmp_"))
+            objects, packs = self.path / "objects", self.path / "objects" / "pack"
+            stale = (folder.parent, "tmp-"), (objects, "tmp_"), (packs, "tmp_"), (packs, ".tmp-")
+            _sweep(folder, *stale)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -65,12 +65,13 @@ def stamp(facts: os.stat_result) -> Stamp:
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
-def hash_file(path: Path, is_stopped: Callable[[], bool]) -> Digest:
+def hash_file(path: Path, is_stopped: Callable[[], bool], first: int | None = None) -> Digest:
     """Hash a regular file.
 
     Args:
         path: The file; a symbolic link is followed.
         is_stopped: Asked after each MiB whether to give up.
+        first: How many bytes from its beginning count; None for all.
 
     Returns:
         Its digest.
@@ -87,7 +88,8 @@ def hash_file(path: Path, is_stopped: Callable[[], bool]) -> Digest:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        while count := file.readinto(block):
+        left = before.st_size if first is None else min(first, before.st_size)
+        while count := file.readinto(block[: max(left - size, first is None)]):
             digest.update(block[:count])
             size += count
             if is_stopped():
@@ -96,7 +98,7 @@ def hash_file(path: Path, is_stopped: Callable[[], bool]) -> Digest:
         after = path.stat()
     except FileNotFoundError:
         raise ChangedError from None
-    if stamp(before) != stamp(after) or size != before.st_size:
+    if stamp(before) != stamp(after) or size != left:
         raise ChangedError
     return Digest(1, size, 0, digest.hexdigest())
 

@@ -16,7 +16,7 @@ from thexp_pl.record.files.known import KnownFiles
 from thexp_pl.record.files.stamps import Stamp, stamp_from, stamp_of
 from thexp_pl.record.files.teller import MAX_CHANGES, Teller
 
-__all__ = ["write_final"]
+__all__ = ["Hashes", "write_final"]
 
 _MAX_BYTES = 1 << 30  # hashed within a second, mostly
 _MAX_SECONDS = 2.0
@@ -40,18 +40,35 @@ def write_final(known: KnownFiles, teller: Teller) -> None:
         teller.remark(
             f"{len(files):,} files are left, of which the newest {MAX_CHANGES:,} are told of"
         )
-    hashes = _Hashes()
+    hashes = Hashes(_MAX_BYTES, _MAX_SECONDS)
     for event, path, stamp in sorted(files[:MAX_CHANGES], key=lambda file: file[2].size):
         teller.tell_final(event, path, *hashes.content(path, stamp))
 
 
-class _Hashes:
-    def __init__(self) -> None:
-        self._left = _MAX_BYTES
-        self._deadline = monotonic() + _MAX_SECONDS
+class Hashes:
+    """Hashes files for as long as it may.
+
+    Args:
+        max_bytes: How many bytes are read at most.
+        max_seconds: How long that may take.
+    """
+
+    def __init__(self, max_bytes: int, max_seconds: float) -> None:
+        self._max_bytes = self._left = max_bytes
+        self._max_seconds = max_seconds
+        self._deadline = monotonic() + max_seconds
 
     def content(self, path: str, stamp: Stamp) -> tuple[Stamp, dict[str, Any]]:
-        """Find out what is in a file, and what it was like at that moment."""
+        """Find out what is in a file, and what it was like at that moment.
+
+        Args:
+            path: The file.
+            stamp: Its stamp.
+
+        Returns:
+            Its stamp when it was read, and its ``sha256``, the ``link`` that it is, or why it is
+            ``unhashed``.
+        """
         try:
             if stamp.is_link:
                 return stamp, {"link": str(Path(path).readlink())}
@@ -67,11 +84,13 @@ class _Hashes:
             if stamp is None:  # it was, when it was looked at
                 raise OSError(errno.EINVAL, "not a regular file", path)
             if stamp.size > self._left:
-                return stamp, {"unhashed": f"more than {_MAX_BYTES:,} bytes are left by the run"}
+                return stamp, {
+                    "unhashed": f"more than {self._max_bytes:,} bytes are left by the run"
+                }
             self._left -= stamp.size
             digest = self._digest(file)
             if digest is None:
-                return stamp, {"unhashed": f"it took more than {_MAX_SECONDS:.0f} s"}
+                return stamp, {"unhashed": f"it took more than {self._max_seconds:.0f} s"}
             after = stamp_from(os.fstat(file.fileno()))
         if after != stamp:
             return after or stamp, {"unhashed": "it was being written"}

@@ -12,7 +12,7 @@ from thexp_pl.errors import RecordError
 from thexp_pl.record.files.known import Change
 from thexp_pl.record.files.stamps import Stamp
 
-__all__ = ["MAX_CHANGES", "Fault", "Listener", "Report", "Teller"]
+__all__ = ["MAX_CHANGES", "Fault", "Listener", "Report", "Teller", "size_and_time"]
 
 Listener = Callable[[Path, str], object]
 Report = Callable[[str, Mapping[str, Any]], object]
@@ -129,7 +129,7 @@ class Teller:
             stamp: Its stamp.
             content: What is in it.
         """
-        self._report(event, {"path": path, **_size_and_time(stamp), **content, "final": True})
+        self._report(event, {"path": path, **size_and_time(stamp), **content, "final": True})
 
     def remark(self, reason: str) -> None:
         """Write to the journal that not all changes are in it.
@@ -146,13 +146,13 @@ class Teller:
             event = change.event if was else ""
         elif was and became:
             facts = {"path": change.path, "to": change.to}
-            return "moved", facts | _size_and_time(change.stamp)
+            return "moved", facts | size_and_time(change.stamp)
         elif became:
-            return _arrival(change), {"path": change.to} | _size_and_time(change.stamp)
+            return _arrival(change), {"path": change.to} | size_and_time(change.stamp)
         else:
             event = "deleted" if was else ""
         stamp = None if event == "deleted" else change.stamp
-        return event, {"path": change.path} | _size_and_time(stamp)
+        return event, {"path": change.path} | size_and_time(stamp)
 
     def _call_listeners(self, change: Change) -> None:
         if change.to is not None:
@@ -177,7 +177,15 @@ class Teller:
             raise SystemExit  # the run has ended without this thread
 
 
-def _size_and_time(stamp: Stamp | None) -> dict[str, Any]:
+def size_and_time(stamp: Stamp | None) -> dict[str, Any]:
+    """Say what a line of the journal says of a file's state.
+
+    Args:
+        stamp: The file; None for one that is gone.
+
+    Returns:
+        ``size`` and ``modified``.
+    """
     return {"size": stamp and stamp.size, "modified": stamp and stamp.time}
 
 

@@ -19,7 +19,15 @@ from thexp_pl.record.metrics.columns import MetricColumns
 from thexp_pl.record.metrics.reading import read_metrics, read_ranges
 from thexp_pl.record.paths import RunPaths
 
-__all__ = ["History", "Range", "checked_ranges", "history_of", "ranges_before", "read_history"]
+__all__ = [
+    "History",
+    "Range",
+    "checked_ranges",
+    "history_of",
+    "ranges_before",
+    "ranges_there",
+    "read_history",
+]
 
 Range = tuple[int, int]
 _MAX_RANGES = 100_000
@@ -47,6 +55,19 @@ class History:
         ((0, 40), (100, 160))
         """
         return (*self.kept, (self.since, size)) if size > self.since else self.kept
+
+
+def ranges_there(ranges: Iterable[Range], size: int) -> tuple[Range, ...]:
+    """Give what there is of ranges in a file that may have become shorter.
+
+    Args:
+        ranges: The ranges.
+        size: Of the file, in bytes.
+
+    >>> ranges_there([(0, 40), (100, 160), (200, 210)], 120)
+    ((0, 40), (100, 120))
+    """
+    return tuple((start, min(stop, size)) for start, stop in ranges if start < size)
 
 
 def history_of(journal: Path) -> History:
@@ -131,12 +152,12 @@ def ranges_before(path: Path, ranges: Iterable[Range], step: int) -> tuple[Range
         step: The step; rows without one belong to what they stand behind.
 
     Returns:
-        The ranges up to there.
+        The ranges up to there; all of them where there is no file.
 
     Raises:
         OSError: The file cannot be read.
     """
-    data = path.read_bytes()
+    data = path.read_bytes() if path.exists() else b""
     kept: list[Range] = []
     for start, stop in ranges:
         at = start

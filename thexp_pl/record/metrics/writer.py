@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from thexp_pl.record.append import AppendFile
+from thexp_pl.record.append import AppendFile, size_without_torn_line
 from thexp_pl.record.metrics.spelling import HEADER, spelt
 from thexp_pl.record.numbers import Given, as_count, as_numbers, settle
 from thexp_pl.record.summary import MetricsSummary
@@ -110,7 +110,7 @@ class MetricsWriter:
             raise fault
 
     def position(self) -> int:
-        """Bring all rows to the file, and tell how long it is then.
+        """Bring all rows to the file, and tell how long it is then: the next row begins there.
 
         Returns:
             Its size in bytes.
@@ -121,10 +121,9 @@ class MetricsWriter:
         """
         with self._lock:
             self.flush()
-            try:
-                return self._path.stat().st_size if self._file is None else self._file.size
-            except FileNotFoundError:
-                return 0
+            if self._file is not None:
+                return self._file.size
+            return size_without_torn_line(self._path)
 
     def count_from(self, summary: MetricsSummary) -> None:
         """Have the summary go on from another one; what waits is in it, or passed over.

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from thexp_pl.record.folders import subfolders
+from thexp_pl.record.folders import experiment_folders, subfolders
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.runs.index.schema import ENDED_SQL
 from thexp_pl.runs.index.texts import kept_name, read_name
@@ -179,7 +179,7 @@ def _known_folders(connection: sqlite3.Connection, root: str) -> dict[str, Folde
 
 def _folders_on_disk(root: str) -> dict[str, int]:
     found = {}
-    for entry in subfolders(root):
+    for entry in experiment_folders(root):
         with contextlib.suppress(OSError):
             found[entry.name] = entry.stat().st_mtime_ns
     return found

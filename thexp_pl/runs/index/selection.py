@@ -13,6 +13,8 @@ from thexp_pl.runs.index.texts import kept_name, read_name
 
 __all__ = ["Selection", "experiments", "keys", "names", "numbers", "places"]
 
+_ALL = (1 << 63) - 1  # SQLite knows no greater number
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -34,7 +36,7 @@ class Selection:
     limit: int | None = None
     skip: int = 0
 
-    def ask(self, connection: sqlite3.Connection, columns: str) -> sqlite3.Cursor:
+    def ask(self, connection: sqlite3.Connection, columns: str) -> list[tuple[Any, ...]]:
         """Ask for some columns.
 
         Args:
@@ -47,17 +49,18 @@ class Selection:
         Raises:
             sqlite3.Error: The SQL is wrong, or the index cannot be read.
         """
-        if "thexp_matches" in self.where:
-            from thexp_pl.runs.query.functions import add_functions  # a query came from there
-
-            add_functions(connection)
         condition = self._among_roots(connection)
         if self.where:
             condition = f"{condition} AND ({self.where})"
-        return connection.execute(
-            f"SELECT {columns} FROM runs WHERE {condition} ORDER BY {self.order} LIMIT ? OFFSET ?",
-            (*self.values, -1 if self.limit is None else self.limit, self.skip),
-        )
+        sql = f"SELECT {columns} FROM runs WHERE {condition} ORDER BY {self.order} LIMIT ? OFFSET ?"
+        limit = -1 if self.limit is None else min(self.limit, _ALL)
+        values = (*self.values, limit, self.skip)
+        if "thexp_matches" not in self.where:
+            return connection.execute(sql, values).fetchall()
+        from thexp_pl.runs.query.functions import functions_in  # a query came from there
+
+        with functions_in(connection):
+            return connection.execute(sql, values).fetchall()
 
     def _among_roots(self, connection: sqlite3.Connection) -> str:
         known = dict(connection.execute("SELECT path, id FROM roots").fetchall())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from thexp_pl.runs.index.entries import Entry, entry_of
 from thexp_pl.runs.index.looking import Changes, Folder, Seen, stamp_of
 from thexp_pl.runs.index.texts import kept_name
-from thexp_pl.runs.run import read_run
+from thexp_pl.runs.run import Run, read_run
 
 __all__ = ["Progress", "write"]
 
@@ -161,5 +161,10 @@ def _place_in_table(row: tuple[int, ...]) -> tuple[int, ...]:
 
 def _read(seen: Seen) -> tuple[str, Entry]:
     stamp = stamp_of(f"{seen.folder.path}/{seen.key}", is_open=True)  # before: a change is seen
-    entry = entry_of(read_run(seen.paths))
+    run = read_run(seen.paths)
+    try:
+        entry = entry_of(run)
+    except Exception as error:  # noqa: BLE001 - whatever a manifest holds: it hides no other run
+        fault = f"run.json cannot be used: {type(error).__name__}: {error}"
+        entry = entry_of(Run(seen.paths, {}, fault))
     return (stamp if entry.is_open else stamp.rpartition(" ")[0]), entry

@@ -20,14 +20,14 @@ from thexp_pl.runs.query.checking import check_names
 from thexp_pl.runs.query.compiling import compile_query
 from thexp_pl.runs.query.condition import Condition
 from thexp_pl.runs.query.errors import QueryError
-from thexp_pl.runs.query.functions import add_functions
+from thexp_pl.runs.query.functions import functions_in
 from thexp_pl.runs.query.sorting import compile_sort
 
 __all__ = [
     "Condition",
     "QueryError",
-    "add_functions",
     "check_names",
     "compile_query",
     "compile_sort",
+    "functions_in",
 ]

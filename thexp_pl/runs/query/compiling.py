@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from thexp_pl.errors import near_miss
 from thexp_pl.runs.query.comparing import compared
@@ -20,6 +21,7 @@ _WORDS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
     ast.Is: "is", ast.IsNot: "is not",
 }  # fmt: skip
+_MAX_LEVELS = 12  # SQLite takes 17 before the longest of our tests
 _METHODS = {"startswith": starts, "endswith": ends}
 _CALLS = "matches(name, 'pattern'), name.startswith('text') and name.endswith('text')"
 
@@ -39,16 +41,49 @@ def compile_query(text: str) -> Condition:
     >>> compile_query("status == 'finished'")
     Condition(sql='((runs."status" = ?))', values=('finished',), names=())
     """
-    return _condition(parse(text), text)
+    return _condition(*_inside_nots(parse(text)), text)
 
 
-def _condition(node: ast.expr, text: str) -> Condition:
+def _condition(node: ast.expr, negated: bool, text: str, level: int = 0) -> Condition:
+    """Make a condition of an expression that is no `not`, or of its contrary."""
     if isinstance(node, ast.BoolOp):
-        word = "AND" if isinstance(node.op, ast.And) else "OR"
-        return joined(word, [_condition(part, text) for part in node.values])
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        inner = _condition(node.operand, text)
-        return Condition(f"(NOT {inner.sql})", inner.values, inner.names)
+        if level == _MAX_LEVELS:
+            with located(text, node):
+                raise QueryError(
+                    f"the query has `and` in `or` in `and` more than {_MAX_LEVELS} levels deep;"
+                    " write it flatter"
+                )
+        parts = [_condition(*part, text, level + 1) for part in _joined_by(node, negated)]
+        return joined(_word(node, negated), parts)
+    found = _test(node, text)
+    return Condition(f"(NOT {found.sql})", found.values, found.names) if negated else found
+
+
+def _joined_by(node: ast.BoolOp, negated: bool) -> Iterator[tuple[ast.expr, bool]]:
+    """Give what one word joins, brackets of the same word taken away, and whether it is negated.
+
+    So the SQL is no deeper than it must be: SQLite keeps only so many open brackets in mind.
+    """
+    for part in node.values:
+        inner, contrary = _inside_nots(part, negated)
+        if isinstance(inner, ast.BoolOp) and _word(inner, contrary) == _word(node, negated):
+            yield from _joined_by(inner, contrary)
+        else:
+            yield inner, contrary
+
+
+def _inside_nots(node: ast.expr, negated: bool = False) -> tuple[ast.expr, bool]:
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        node, negated = node.operand, not negated
+    return node, negated
+
+
+def _word(node: ast.BoolOp, negated: bool) -> str:
+    # A condition is 0 or 1, never NULL: not (a and b) is not a or not b.
+    return "AND" if isinstance(node.op, ast.And) != negated else "OR"
+
+
+def _test(node: ast.expr, text: str) -> Condition:
     with located(text, node):
         if isinstance(node, ast.Compare):
             return _compare(node, text)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["add_functions", "compiled"]
+__all__ = ["compiled", "functions_in"]
 
 
 @functools.lru_cache(maxsize=32)  # re's own asks for the locale at each call
@@ -37,13 +39,33 @@ def compiled(pattern: str) -> re.Pattern[str]:
         raise ValueError(str(error)) from None
 
 
-def add_functions(connection: sqlite3.Connection) -> None:
+@contextlib.contextmanager
+def functions_in(connection: sqlite3.Connection) -> Iterator[None]:
     """Let a connection carry out queries with ``matches``.
 
     Args:
         connection: One to the index.
+
+    Yields:
+        Nothing; what `matches` raises within, an interruption above all, leaves as it is, where
+        SQLite alone would say no more than that a function failed.
     """
-    connection.create_function("thexp_matches", 2, _matches, deterministic=True)
+    faults: list[BaseException] = []
+
+    def matches(pattern: str, text: str | bytes | None) -> bool:
+        try:
+            return _matches(pattern, text)
+        except BaseException as error:
+            faults.append(error)
+            raise
+
+    connection.create_function("thexp_matches", 2, matches, deterministic=True)
+    try:
+        yield
+    except BaseException:
+        if faults:
+            raise faults[0] from None
+        raise
 
 
 def _matches(pattern: str, text: str | bytes | None) -> bool:

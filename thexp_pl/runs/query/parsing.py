@@ -35,6 +35,10 @@ def parse(text: str) -> ast.expr:
     Raises:
         QueryError: It is no expression, or one too large.
     """
+    if not isinstance(text, str):
+        raise QueryError(
+            f"a query is a text such as \"status == 'finished'\", and not {text!r:.80}"
+        )
     if not text.strip():
         raise QueryError("the query is empty: write one such as status == 'finished'")
     if len(text) > _MAX_LETTERS:

@@ -14,7 +14,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[ T][0-9]{2}:[0-9]{2}(?P<second>:[0-9]{2}(?P<part>\.[0-9]{3}(?:[0-9]{3})?)?)?"
-    r"(?:[+-][0-9]{2}:[0-9]{2})?)?",
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})?)?",
     re.ASCII,
 )
 
@@ -45,7 +45,7 @@ def parse_moment(text: str) -> tuple[float, float]:
 
     Args:
         text: Such as ``2026-11-22``, ``2026-11-22 06:11`` or ``2026-11-22T06:11:38.120+01:00``;
-            without an offset, of the local time zone.
+            without an offset, or ``Z`` for none, of the local time zone.
 
     Returns:
         When it begins and when the next one of its kind begins, seconds since 1970.
@@ -55,9 +55,12 @@ def parse_moment(text: str) -> tuple[float, float]:
     """
     found = _MOMENT.fullmatch(text)
     if found is None:
-        raise QueryError(f"{text[:80]!r} is no moment: write '2026-11-22' or '2026-11-22 06:11'")
+        raise QueryError(
+            f"{text[:80]!r} is no moment: write '2026-11-22', '2026-11-22 06:11' or that with an"
+            " offset, such as '2026-11-22 06:11+01:00'"
+        )
     try:
-        begin = datetime.fromisoformat(text)
+        begin = datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 knows no Z
         return begin.timestamp(), (begin + _length(text, found)).timestamp()
     except (ValueError, OverflowError, OSError) as error:
         raise QueryError(f"{text[:80]!r} is no moment: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,10 +17,11 @@ from thexp_pl.record.code.git import GitError
 from thexp_pl.record.code.store import Store
 from thexp_pl.record.facts.hashing import ChangedError, hash_file
 from thexp_pl.record.folders import as_root, record_error, remove_empty
-from thexp_pl.record.names import shown
+from thexp_pl.record.manifest import read_manifest
+from thexp_pl.record.names import escaped, shown
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.roots import register_root
-from thexp_pl.upkeep.archive.layout import CODE, ArchivedRun, Table
+from thexp_pl.upkeep.archive.layout import CODE, RUNS, ArchivedRun, Table
 from thexp_pl.upkeep.archive.reading import Archive, opened
 
 __all__ = ["Imported", "import_runs"]
@@ -33,11 +35,13 @@ class Imported:
         root: The experiment root.
         runs: The runs that are new there.
         known: Those that were there already, with the same content.
+        without_code: The keys of new ones whose code the archive does not hold.
     """
 
     root: Path
     runs: tuple[RunPaths, ...]
     known: tuple[RunPaths, ...]
+    without_code: tuple[str, ...]
 
 
 def import_runs(
@@ -114,23 +118,36 @@ def _unpack(archive: Archive, aside: Path, progress: Callable[[int], None]) -> N
 
 
 def _take(table: Table, aside: Path, top: Path) -> Imported:
-    new, known = [], []
+    new, known, without_code = [], [], []
     for run in table.runs:
         paths = RunPaths(top, run.experiment, run.key)
-        if not os.path.lexists(paths.folder):
-            if not (aside / f"{run.prefix}run.json").is_file():
-                raise RecordError(f"the archive has no run.json of {shown(run.key)}: export anew")
-            new.append((run, paths))
-        elif _is_same(table, run, paths):
+        if os.path.lexists(paths.folder):
+            _check_same(table, run, paths)
             known.append(paths)
         else:
-            raise RecordError(
-                f"another run {shown(run.key)} is in {str(paths.folder.parent)!r}: nothing was"
-                " imported; remove that one, or name another root with --exps_dir"
-            )
+            tree = _tree_of(RunPaths(aside / RUNS, run.experiment, run.key))
+            if tree is not None and tree not in run.trees:
+                without_code.append(run.key)
+            new.append((run, paths))
     _take_code(table, aside, top, {tree for run, _ in new for tree in run.trees})
-    _move([(aside / run.prefix, paths) for run, paths in new])
-    return Imported(top, tuple(paths for _, paths in new), tuple(known))
+    late = _move([(aside / run.prefix, run, paths) for run, paths in new], table)
+    came = tuple(paths for _, paths in new if paths not in late)
+    return Imported(top, came, (*known, *late), tuple(without_code))
+
+
+def _tree_of(paths: RunPaths) -> str | None:
+    try:
+        code = read_manifest(paths.manifest)["code"] or {}
+    except FileNotFoundError as error:
+        raise RecordError(
+            f"the archive has no run.json of {shown(paths.key)}: export anew"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f"the run.json of {shown(paths.key)} in the archive cannot be used"
+            f" ({escaped(str(error))}): export anew"
+        ) from error
+    return str(code.get("tree")) if code.get("how") == "git" else None
 
 
 def _take_code(table: Table, aside: Path, top: Path, trees: set[str]) -> None:
@@ -144,9 +161,17 @@ def _take_code(table: Table, aside: Path, top: Path, trees: set[str]) -> None:
         Store(aside / "checked").adopt(pack, sorted(trees))
     except GitError as error:
         raise RecordError(
-            f"the code in the archive is damaged ({error}); export the runs anew"
+            f"the code in the archive is damaged ({error.said}); export the runs anew"
         ) from error
     Store(top).adopt(pack, sorted(trees))
+
+
+def _check_same(table: Table, run: ArchivedRun, paths: RunPaths) -> None:
+    if not _is_same(table, run, paths):
+        raise RecordError(
+            f"another run {shown(run.key)} is in {str(paths.folder.parent)!r}: nothing was"
+            " imported; remove that one, or name another root with --exps_dir"
+        )
 
 
 def _is_same(table: Table, run: ArchivedRun, paths: RunPaths) -> bool:
@@ -162,15 +187,21 @@ def _is_same(table: Table, run: ArchivedRun, paths: RunPaths) -> bool:
     return True
 
 
-def _move(moves: list[tuple[Path, RunPaths]]) -> None:
+def _move(moves: list[tuple[Path, ArchivedRun, RunPaths]], table: Table) -> list[RunPaths]:
+    """Move runs to their places, all or none; give those that another process has just brought."""
     done: list[tuple[Path, RunPaths]] = []
+    late: list[RunPaths] = []
     try:
-        for source, paths in moves:
+        for source, run, paths in moves:
             missing = not os.path.lexists(paths.folder.parent)
             paths.folder.parent.mkdir(exist_ok=True)
             try:
                 source.rename(paths.folder)
-            except OSError:
+            except OSError as error:
+                if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                    _check_same(table, run, paths)
+                    late.append(paths)
+                    continue
                 if missing:
                     remove_empty([paths.folder.parent])
                 raise
@@ -181,3 +212,4 @@ def _move(moves: list[tuple[Path, RunPaths]]) -> None:
             paths.folder.rename(source)
             remove_empty([paths.folder.parent])
         raise
+    return late

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -167,7 +168,10 @@ def name_fault(path: str) -> str:
 
 
 def stays_inside(path: str, target: str) -> bool:
-    """Say whether a symbolic link leads to a place in its run's folder, whatever else is a link.
+    """Say whether a symbolic link leads to a place in its run's folder, by its name.
+
+    Where none of the folders in its name is a link, and all links of the run are such, that holds
+    whatever the target goes through.
 
     Args:
         path: The link, as seen from the run's folder.
@@ -205,13 +209,22 @@ def _check(table: Table) -> None:
     names = [*(file.path for file in table.files), *(link.path for link in table.links)]
     if len(set(names)) < len(names):
         raise ValueError("it names a file twice")
-    owners = set(prefixes)
+    _check_names(names, set(prefixes))
+    for link in table.links:
+        inner = "/".join(link.path.split("/")[3:])
+        if not stays_inside(inner, link.target):
+            raise ValueError(f"the link {shown(link.path)} leads out of its run")
+
+
+def _check_names(names: list[str], owners: set[str]) -> None:
     for name in names:
         # of "runs/<experiment>/<key>/..."; the pack alone stands outside
         owner = "/".join(name.split("/")[:3]) + "/"
         if name != CODE and (owner not in owners or name_fault(name)):
             raise ValueError(f"{shown(name)} is no file of its runs: {name_fault(name)}")
-    for link in table.links:
-        inner = "/".join(link.path.split("/")[3:])
-        if not stays_inside(inner, link.target):
-            raise ValueError(f"the link {shown(link.path)} leads out of its run")
+    # Below a link a name would mean another place, and a link there another depth.
+    parts = sorted(name.split("/") for name in names)
+    for above, below in pairwise(parts):  # what is below a name comes next to it
+        if below[: len(above)] == above:
+            name, top = "/".join(below), "/".join(above)
+            raise ValueError(f"{shown(name)} is below {shown(top)}, which is no folder")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -164,7 +165,8 @@ def _read_safely(path: Path) -> Iterator[None]:
     except RecordError:
         raise
     except _DAMAGES as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        # without Python's own advice to the programmer, which comes after a semicolon
+        reason = re.split(r"\n|; use sys\.", str(error))[0] or type(error).__name__
         raise _damaged(path, reason[:300]) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -36,7 +37,11 @@ from thexp_pl.upkeep.needs import checkpoint_files, needs_of
 __all__ = ["Exported", "export_runs"]
 
 _BLOCK = 1 << 20
-_PASSING = re.compile(r"\.tmp-[0-9a-f]{16}|\.heartbeat|\..*\.lock|\..*\.tmp")
+# What this package has beside its files: of processes at work, or left by ones that were killed.
+_PASSING = re.compile(
+    r"\.tmp-[0-9a-f]{16}|\.heartbeat|\.(again|notes|resume|saver)\.lock"
+    r"|\..*\.(ckpt|pth|pt)(\.json)?\.tmp"
+)
 _PACKED = (".ckpt", ".pth", ".pt", ".pack", ".npz", ".png", ".gz", ".zip")  # gain nothing
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same runs make the same file
 
@@ -75,25 +80,45 @@ def export_runs(
         What was written. Sockets, pipes, locks and links that lead out of a run are left out.
 
     Raises:
-        RecordError: A run is running or not there, or the file is.
-        OSError: A file cannot be read or written; nothing is left behind.
+        RecordError: A run is running, damaged or not there, or the file is there already or cannot
+            be written; nothing is left behind.
+        OSError: A file of a run cannot be read; nothing is left behind.
     """
     target = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`
     _refuse_taken(target)
     _check(runs)
     aside = target.with_name(f".tmp-{os.urandom(8).hex()}")
     try:
-        with aside.open("xb") as file:
-            writing = _Writing(file, checkpoints, progress)
-            table = writing.write(runs)
-            file.flush()
-            os.fsync(file.fileno())
-        _refuse_taken(target)  # it took a while
-        aside.rename(target)
+        with _told_of(target, aside):
+            with aside.open("xb") as file:
+                writing = _Writing(file, checkpoints, progress)
+                table = writing.write(runs)
+                file.flush()
+                os.fsync(file.fileno())
+            _refuse_taken(target)  # it took a while
+            aside.rename(target)
     finally:
         aside.unlink(missing_ok=True)
     flush_folder(target.parent)
     return Exported(target, table, tuple(writing.left_out))
+
+
+@contextlib.contextmanager
+def _told_of(target: Path, aside: Path) -> Iterator[None]:
+    """Say of what goes wrong with the new file that it does; a file of a run names itself."""
+    try:
+        yield
+    except RecordError:
+        raise
+    except OSError as error:
+        if error.filename not in (None, str(aside)):
+            raise
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        way_out = "free some space there" if is_full else "see that its folder can be written"
+        raise RecordError(
+            f"cannot write {shown(str(target), 200)}: {error.strerror or error}; {way_out}, or name"
+            " another file"
+        ) from error
 
 
 def _refuse_taken(target: Path) -> None:
@@ -106,8 +131,13 @@ def _check(runs: Sequence[RunPaths]) -> None:
         raise RecordError("there is no run to export: name one; `thexp-pl list` shows the keys")
     names = [paths.relative for paths in runs]
     for paths in runs:
-        if read_run(paths).status == "running":
+        run = read_run(paths)
+        if run.status == "running":
             raise RecordError(f"the run {shown(paths.key)} is running: export it when it has ended")
+        if run.damage:  # no import would take it
+            raise RecordError(
+                f"the run {shown(paths.key)} is damaged ({run.damage}): mend it, or leave it out"
+            )
         if names.count(paths.relative) > 1:
             raise RecordError(
                 f"two roots have a run {shown(paths.relative)}: export them one at a time, with"
@@ -246,11 +276,11 @@ def _packed(root: Path, trees: Sequence[str]) -> bytes:
         )
     except GitError as error:
         raise RecordError(
-            f"the code of a run in {str(root)!r} is not whole ({error}); `thexp-pl gc --check`"
+            f"the code of a run in {str(root)!r} is not whole ({error.said}); `thexp-pl gc --check`"
             " says which"
         ) from error
 
 
 def _git(root: Path) -> Git:
     store = Store(root)
-    return store.git(store.path)
+    return store.git(store.path, patient=True)

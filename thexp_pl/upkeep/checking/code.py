@@ -32,13 +32,13 @@ def check_code(root: Path, trees: Mapping[str, Sequence[str]]) -> list[Fault]:
             for key in keys
         ]
     store = Store(root)
-    git = store.git(store.path)
+    git = store.git(store.path, patient=True)
     faults = []
     with store.adding():  # nothing is dropped while it is looked at
         try:
             git("fsck", "--full", "--no-dangling", "--no-progress")
         except GitError as error:
-            faults.append(Fault("", _STORE, str(error)))
+            faults.append(Fault("", _STORE, f"git fsck: {error.said}"))
         kept = _kept(git)
         for tree, keys in sorted(trees.items()):
             fault = "" if tree in kept else f"nothing keeps the tree {tree}"
@@ -64,5 +64,5 @@ def _tree_fault(git: Git, tree: str) -> str:
         # It reads every object through.
         git("pack-objects", "--revs", "--stdout", "-q", feed=f"{tree}\n".encode())
     except GitError as error:
-        return f"the tree {tree} is not whole: {error}"
+        return f"the tree {tree} is not whole: {error.said}"
     return ""

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from thexp_pl.errors import CheckpointError
-from thexp_pl.jsonable import loads, to_jsonable
-from thexp_pl.record.append import whole_lines
+from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.facts.hashing import ChangedError, hash_file
 from thexp_pl.record.facts.random_states import SUFFIX, read_states
 from thexp_pl.record.metrics.history import read_history
 from thexp_pl.record.notes import notes_fault
+from thexp_pl.record.sealed import seal_fault
 from thexp_pl.record.status import ENDED
 from thexp_pl.record.summary import MetricsSummary
 from thexp_pl.runs.run import Run
 from thexp_pl.saver.names import kind_of, sidecar_path
 from thexp_pl.saver.reading import open_regular, verify
 from thexp_pl.saver.sidecar import read_sidecar
+from thexp_pl.upkeep.checking.events import left_by, read_events
 from thexp_pl.upkeep.checking.faults import Fault
 
 __all__ = ["check_files"]
@@ -38,23 +39,24 @@ def check_files(run: Run) -> tuple[list[Fault], list[Fault]]:
         What is damaged, and what is merely gone: files that the journal knows, and that somebody
         has deleted or left out of an archive since.
     """
-    damaged: list[Fault] = []
-    events: list[dict[str, Any]] = []
-    for number, event in _events(run.paths.journal):
-        if event is None:
-            damaged.append(Fault(run.key, run.paths.journal.name, f"line {number} is damaged"))
-        else:
-            events.append(event)
-    gone = []
-    for path, sha256 in _left(events).items():
-        fault = _hash_fault(run.paths.folder / path, sha256)
+    journal = run.paths.journal
+    events, lines = read_events(journal)
+    damaged = [Fault(run.key, journal.name, f"line {number} is damaged") for number in lines]
+    gone, whole = [], set()
+    if run.manifest["status"] in ENDED and run.manifest["metrics"] and not journal.exists():
+        gone.append(Fault(run.key, journal.name, "it is gone, and with it what the run left"))
+    for path, (sha256, size) in left_by(events).items():
+        fault = _hash_fault(run.paths.folder / path, sha256, size)
         if fault is None:
             gone.append(Fault(run.key, path, "it is gone"))
         elif fault:
             damaged.append(Fault(run.key, path, fault))
+        else:
+            whole.add(path)
     known = {fault.path for fault in damaged}
     more = (
-        *_checkpoint_faults(run),
+        *_manifest_faults(run),
+        *_checkpoint_faults(run, whole),
         *_state_faults(run),
         *_metrics_faults(run),
         *_note_faults(run),
@@ -63,36 +65,9 @@ def check_files(run: Run) -> tuple[list[Fault], list[Fault]]:
     return damaged, gone
 
 
-def _events(journal: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+def _hash_fault(path: Path, sha256: str, size: int | None = None) -> str | None:
     try:
-        lines = whole_lines(journal)
-    except OSError:
-        lines = [""]
-    for number, line in enumerate(lines, 1):
-        try:
-            event = loads(line)
-        except ValueError:
-            event = None
-        is_event = isinstance(event, dict) and isinstance(event.get("event"), str)
-        yield number, event if is_event else None
-
-
-def _left(events: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Give the hash of each file as the run left it; none for what changed again after that."""
-    left: dict[str, str] = {}
-    for event in events:
-        path, sha256 = event.get("path"), event.get("sha256")
-        if isinstance(path, str) and event["event"] in ("created", "modified", "deleted", "moved"):
-            left.pop(path, None)
-            is_inside = not path.startswith("/") and ".." not in path.split("/")
-            if event.get("final") and isinstance(sha256, str) and is_inside and "\0" not in path:
-                left[path] = sha256
-    return left
-
-
-def _hash_fault(path: Path, sha256: str) -> str | None:
-    try:
-        found = hash_file(path, lambda: False).sha256
+        found = hash_file(path, lambda: False, size).sha256
     except FileNotFoundError:
         return None
     except (OSError, ChangedError) as error:
@@ -100,13 +75,25 @@ def _hash_fault(path: Path, sha256: str) -> str | None:
     return "" if found == sha256 else "it is not what the run left: its sha256 differs"
 
 
-def _checkpoint_faults(run: Run) -> Iterator[tuple[str, str]]:
+def _manifest_faults(run: Run) -> Iterator[tuple[str, str]]:
+    try:
+        fault = seal_fault(run.paths.manifest)
+    except (OSError, ValueError) as error:  # it was read a moment ago
+        fault = f"it cannot be read: {error}"
+    if fault:
+        yield run.paths.manifest.name, fault
+
+
+def _checkpoint_faults(run: Run, whole: Collection[str]) -> Iterator[tuple[str, str]]:
     for at, _, names in os.walk(run.paths.folder):
         for name in sorted(names):
             path = Path(at, name)
             inner = path.relative_to(run.paths.folder).as_posix()
             if kind_of(name):
-                fault = _pair_fault(path, must_be_saved=run.status in ENDED)
+                # One without a sidecar is the user's own where the journal has its hash; and a
+                # kill may come before a save has ended.
+                must_be_saved = run.status in ENDED and inner not in whole
+                fault = _pair_fault(path, must_be_saved=must_be_saved)
                 if fault:
                     yield inner, fault
             elif name.endswith(".json") and kind_of(name[:-5]) and name[:-5] not in names:
@@ -115,7 +102,7 @@ def _checkpoint_faults(run: Run) -> Iterator[tuple[str, str]]:
 
 def _pair_fault(path: Path, *, must_be_saved: bool) -> str:
     if not must_be_saved and not sidecar_path(path).exists():
-        return ""  # a kill came before its save had ended
+        return ""
     try:
         with open_regular(path) as file:
             record = read_sidecar(path).record
