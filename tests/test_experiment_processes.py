@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from thexp_pl.record import Experiment, read_metrics
-from thexp_pl.record.ranks import RankRecord, note_exit, read_ranks
+from thexp_pl.record.rank_reading import read_ranks
+from thexp_pl.record.ranks import RankRecord, note_exit
 from thexp_pl.runs import ExperimentViewer
 
 

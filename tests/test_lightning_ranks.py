@@ -15,7 +15,7 @@ import pytest
 
 from thexp_pl import ExperimentViewer
 from thexp_pl.record.metrics import read_metrics
-from thexp_pl.record.ranks import read_ranks
+from thexp_pl.record.rank_reading import read_ranks
 
 SCRIPT = """
 import os, signal, sys

@@ -13,8 +13,9 @@ import jsonschema
 import pytest
 
 from thexp_pl import Experiment
+from thexp_pl.record.describing import new_manifest
 from thexp_pl.record.folders import run_folders
-from thexp_pl.record.manifest import SCHEMA, SCHEMA_FILE, new_manifest, read_manifest
+from thexp_pl.record.manifest import SCHEMA, SCHEMA_FILE, read_manifest
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
 from thexp_pl.runs.run import read_run

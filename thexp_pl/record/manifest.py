@@ -1,41 +1,20 @@
-"""run.json: what is known of a run; its schema, written by the run and read by everyone."""
+"""run.json: what is known of a run. Its schema, and reading it; `describing` is the writing."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from thexp_pl.atomic import read_json
-from thexp_pl.jsonable import to_jsonable
-from thexp_pl.record.names import cut, shown
-from thexp_pl.record.paths import RunPaths
-from thexp_pl.record.places import placed
-from thexp_pl.record.process import process_identity
-from thexp_pl.record.redact import Redactor
+from thexp_pl.record.names import shown
 from thexp_pl.record.sealed import SEAL
 
-__all__ = [
-    "SCHEMA",
-    "SCHEMA_FILE",
-    "cause_of",
-    "kept_params",
-    "new_manifest",
-    "now_text",
-    "read_manifest",
-    "redacted_cut",
-]
+__all__ = ["SCHEMA", "SCHEMA_FILE", "gathered_later", "now_text", "read_manifest"]
 
 SCHEMA = 2
 SCHEMA_FILE = Path(__file__).parent / "schema" / f"run-{SCHEMA}.schema.json"
 _MAX_BYTES = 16 << 20
-_MAX_MESSAGE = 10_000
-_MAX_TEXT = 100_000  # characters of one text among the parameters
-_MAX_PARAMS = 4 << 20  # characters of all parameters as JSON
 _NONE = type(None)
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "key": str,
@@ -65,42 +44,8 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 _OF_OBJECTS = ("gpus", "uses")
 
 
-def new_manifest(paths: RunPaths, redactor: Redactor) -> dict[str, Any]:
-    """Describe a run that starts now in this process.
-
-    Args:
-        paths: Where it is.
-        redactor: Takes secrets out of the command line.
-
-    Returns:
-        The manifest, which `SCHEMA_FILE` describes: ``schema``, ``key``, ``experiment``, ``path``
-        (from the root), ``argv``, ``command`` (as a shell takes it), ``cwd`` (from the root where
-        it can be, see `placed`), ``start`` (ISO 8601 with its offset), ``end``, ``seconds``,
-        ``status`` (as written; `compute_status` judges), ``cause`` (of the end), ``process``,
-        ``python``, and what is gathered later, empty or None until then.
-    """
-    return {
-        "schema": SCHEMA,
-        "key": paths.key,
-        "experiment": paths.experiment,
-        "path": paths.relative,
-        "argv": redactor.argv(sys.argv),
-        "command": redactor.command(sys.orig_argv),
-        "cwd": _working_directory(paths.root, redactor),
-        "start": now_text(),
-        "end": None,
-        "seconds": None,
-        "status": "running",
-        "cause": None,
-        "process": process_identity(),
-        "python": platform.python_version(),
-        **_gathered_later(),
-        "params": {},
-        "metrics": {},
-    }
-
-
-def _gathered_later() -> dict[str, Any]:
+def gathered_later() -> dict[str, Any]:
+    """Give what a manifest holds before it is gathered, or where an early release had none."""
     return {
         "platform": {},
         "cpu": {},
@@ -127,78 +72,6 @@ def now_text() -> str:
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
-def cause_of(
-    exception: BaseException | None, signal_name: str | None, redactor: Redactor
-) -> dict[str, str] | None:
-    """Describe why a run ended early.
-
-    Args:
-        exception: What was raised, if anything.
-        signal_name: Such as ``"SIGTERM"``, if one came.
-        redactor: Takes secrets out of the message.
-
-    Returns:
-        ``type`` and ``message`` of the exception, ``signal``; None where there was neither.
-    """
-    cause: dict[str, str] = {}
-    if exception is not None:
-        cause = {
-            "type": _kind(exception),
-            "message": redacted_cut(_message(exception), _MAX_MESSAGE, redactor),
-        }
-    if signal_name is not None:
-        cause["signal"] = signal_name
-    return cause or None
-
-
-def redacted_cut(text: str, limit: int, redactor: Redactor) -> str:
-    """Take secrets out of a text and the middle out of a long one; no half secret stays at a cut.
-
-    Args:
-        text: The text.
-        limit: The most characters that are kept.
-        redactor: Takes the secrets out.
-
-    Returns:
-        What is left.
-    """
-    return cut(redactor.text(cut(text, 2 * limit)), limit)
-
-
-def kept_params(params: Any) -> dict[str, Any]:
-    """Make of parameters what a manifest can hold: what is too large gives way to a note.
-
-    Args:
-        params: The parameters by name.
-
-    Returns:
-        JSON values by name: a long text without its middle, and a note in place of a parameter
-        that would make the manifest too large to be read again.
-    """
-    kept: dict[str, Any] = {}
-    left = _MAX_PARAMS
-    for name, value in to_jsonable(params).items():
-        short = _shortened(value)
-        size = len(name) + len(json.dumps(short, indent=2))
-        if size > left:
-            short = f"… (left out: {size:,} characters of JSON)"
-            size = len(name) + len(short)
-        if size > left:
-            kept["…"] = f"{len(params) - len(kept):,} more parameters left out"
-            break
-        left -= size
-        kept[name] = short
-    return kept
-
-
-def _shortened(value: Any) -> Any:
-    if isinstance(value, str):
-        return cut(value, _MAX_TEXT)
-    if isinstance(value, dict):
-        return {name: _shortened(item) for name, item in value.items()}
-    return [_shortened(item) for item in value] if isinstance(value, list) else value
-
-
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read a manifest that may be damaged or hostile, of this release or of one before.
 
@@ -217,7 +90,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise ValueError("not a JSON object")
     _check_schema(manifest.get("schema"))
-    manifest = _gathered_later() | manifest
+    manifest = gathered_later() | manifest
     manifest.pop(SEAL, None)  # of what is in the file
     for name, kind in _KINDS.items():
         if not isinstance(manifest.get(name), kind):
@@ -238,24 +111,3 @@ def _check_schema(schema: object) -> None:
             f"its schema is {shown(str(schema))}, and this thexp_pl reads up to {SCHEMA}: update"
             " thexp_pl to read it"
         )
-
-
-def _kind(exception: BaseException) -> str:
-    kind = type(exception)
-    prefix = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    return f"{prefix}{kind.__qualname__}"
-
-
-def _message(exception: BaseException) -> str:
-    try:
-        return str(exception)
-    except Exception:  # noqa: BLE001 - a message of someone else's class
-        return ""
-
-
-def _working_directory(root: Path, redactor: Redactor) -> str | None:
-    try:
-        folder = os.getcwd()  # noqa: PTH109 - the text is wanted
-    except FileNotFoundError:
-        return None
-    return redactor.text(placed(folder, root))

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from thexp_pl.atomic import read_json, write_json
+from thexp_pl.atomic import write_json
 from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record import ending
 from thexp_pl.record.companions import Companions
-from thexp_pl.record.death import death_of
+from thexp_pl.record.describing import cause_of
 from thexp_pl.record.faults import Tolerant
-from thexp_pl.record.folders import rank_places
-from thexp_pl.record.manifest import cause_of, now_text
+from thexp_pl.record.manifest import now_text
 from thexp_pl.record.paths import RankPaths, RunPaths
 from thexp_pl.record.process import process_identity
 from thexp_pl.record.redact import Redactor
-from thexp_pl.record.status import compute_status
 from thexp_pl.record.tracebacks import write_traceback
 
-__all__ = ["RankRecord", "note_exit", "read_ranks"]
+__all__ = ["RankRecord", "note_exit"]
 
 _SCHEMA = 1
 _MAX_BYTES = 1 << 20
@@ -118,38 +114,3 @@ def note_exit(paths: RunPaths, rank: int, **cause: str) -> None:
     place = RankPaths(paths, rank)
     place.folder.mkdir(parents=True, exist_ok=True)
     write_json(place.exit, {"schema": _SCHEMA, "cause": cause})
-
-
-def read_ranks(paths: RunPaths) -> list[dict[str, Any]]:
-    """Read what the ranks other than 0 left.
-
-    Args:
-        paths: The run.
-
-    Returns:
-        By rank: what `RankRecord` wrote, with ``status`` as it is judged now and ``cause`` as far
-        as it is known; a rank whose file cannot be read has only ``rank`` and ``status``
-        ``damaged``.
-    """
-    return [_read_rank(place) for place in rank_places(paths)]
-
-
-def _read_rank(place: RankPaths) -> dict[str, Any]:
-    record = _object(place.manifest)
-    if not isinstance(record.get("process"), dict) or not isinstance(record.get("status"), str):
-        return {"rank": place.rank, "status": "damaged"}
-    status = compute_status(record, place.heartbeat)
-    cause = record.get("cause")
-    if not cause and status in ("killed", "failed"):
-        told = _object(place.exit).get("cause")
-        cause = told if isinstance(told, dict) else None
-    if not cause and status == "killed":
-        cause = death_of(record, place)
-    return {**record, "rank": place.rank, "status": status, "cause": cause}
-
-
-def _object(path: Path) -> dict[str, Any]:
-    with contextlib.suppress(OSError, ValueError):
-        found = read_json(path, limit=_MAX_BYTES)
-        return found if isinstance(found, dict) else {}
-    return {}

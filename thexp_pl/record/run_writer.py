@@ -10,17 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from thexp_pl.jsonable import to_jsonable
+from thexp_pl.record.describing import cause_of, kept_params, new_manifest
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.folders import announce, record_error, remove_empty
 from thexp_pl.record.in_place import take_up
 from thexp_pl.record.journal import Journal
-from thexp_pl.record.manifest import (
-    cause_of,
-    kept_params,
-    new_manifest,
-    now_text,
-    read_manifest,
-)
+from thexp_pl.record.manifest import now_text, read_manifest
 from thexp_pl.record.metrics.history import Range
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from thexp_pl.atomic import write_text
-from thexp_pl.record.manifest import redacted_cut
+from thexp_pl.record.describing import redacted_cut
 from thexp_pl.record.redact import Redactor
 
 __all__ = ["write_traceback"]

@@ -17,7 +17,7 @@ from thexp_pl.record.manifest import read_manifest
 from thexp_pl.record.metrics import read_history
 from thexp_pl.record.notes import read_notes
 from thexp_pl.record.paths import RunPaths
-from thexp_pl.record.ranks import read_ranks
+from thexp_pl.record.rank_reading import read_ranks
 from thexp_pl.record.status import ENDED, compute_status
 from thexp_pl.record.summary import MetricsSummary
 
@@ -57,7 +57,7 @@ class Run:
 
     @cached_property
     def ranks(self) -> list[dict[str, Any]]:
-        """What its ranks other than 0 left, see `thexp_pl.record.ranks.read_ranks`."""
+        """What its ranks other than 0 left, see `thexp_pl.record.rank_reading.read_ranks`."""
         return read_ranks(self.paths)
 
     @cached_property
