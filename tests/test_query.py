@@ -21,9 +21,10 @@ from query_helpers import (
     means,
 )
 
+from thexp_pl.errors import QueryError
 from thexp_pl.runs.index import Index
 from thexp_pl.runs.index.schema import make_tables
-from thexp_pl.runs.query import QueryError, compile_query, compile_sort
+from thexp_pl.runs.query import compile_query, compile_sort
 
 FUZZ = int(os.environ.get("THEXP_PL_FUZZ", "300"))  # examples of each property
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from thexp_pl.errors import UsageError
+from thexp_pl.errors import QueryError, UsageError
 from thexp_pl.runs.index import schema
-from thexp_pl.runs.query import QueryError, check_names, compile_query, compile_sort, functions_in
+from thexp_pl.runs.query import check_names, compile_query, compile_sort, functions_in
 
 FUZZ = int(os.environ.get("THEXP_PL_FUZZ", "300"))  # examples of each property
 

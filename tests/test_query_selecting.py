@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from query_helpers import make_store
 
-from thexp_pl.errors import RecordError, UsageError
+from thexp_pl.errors import QueryError, RecordError, UsageError
 from thexp_pl.record import Experiment
 from thexp_pl.runs import ExperimentViewer
 from thexp_pl.runs.flat import flat
-from thexp_pl.runs.query import QueryError
 from thexp_pl.runs.selecting import select_runs
 
 

@@ -9,6 +9,7 @@
     ├── MeterNameError (AttributeError, KeyError)       the Meter holds no such name
     ├── GlobsError (AttributeError, KeyError)           no global variable of that name
     ├── UsageError (ValueError)             a command line, or a call, that cannot be meant
+    │   └── QueryError                      a query about runs that cannot be carried out
     ├── TrainerError (RuntimeError)         the facade was asked for what it cannot do rightly
     ├── RecordError (OSError)               a run's folder cannot be made, written or read
     │   └── ExperimentNameError (ValueError)            no folder can have that name
@@ -31,6 +32,7 @@ __all__ = [
     "MeterNameError",
     "ParamNameError",
     "ParamsError",
+    "QueryError",
     "RecordError",
     "ThexpError",
     "TrainerError",
@@ -77,6 +79,20 @@ class GlobsError(ThexpError, AttributeError, KeyError):
 
 class UsageError(ThexpError, ValueError):
     """A command line or a call that cannot be carried out as written."""
+
+
+class QueryError(UsageError):
+    """A query about runs that cannot be carried out as written.
+
+    Args:
+        message: One line.
+        position: The character of the query where the fault is, from 1; None where it is not
+            known yet.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message if position is None else f"{message} (at character {position})")
+        self.position = position
 
 
 class TrainerError(ThexpError, RuntimeError):

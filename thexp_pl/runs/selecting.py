@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from thexp_pl.errors import RecordError
-from thexp_pl.runs.query import QueryError
+from thexp_pl.errors import QueryError, RecordError
 from thexp_pl.runs.row import RunRow
 from thexp_pl.runs.viewer import ExperimentViewer
 

@@ -19,13 +19,11 @@ from __future__ import annotations
 from thexp_pl.runs.query.checking import check_names
 from thexp_pl.runs.query.compiling import compile_query
 from thexp_pl.runs.query.condition import Condition
-from thexp_pl.runs.query.errors import QueryError
 from thexp_pl.runs.query.functions import functions_in
 from thexp_pl.runs.query.sorting import compile_sort
 
 __all__ = [
     "Condition",
-    "QueryError",
     "check_names",
     "compile_query",
     "compile_sort",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from thexp_pl.errors import near_miss
+from thexp_pl.errors import QueryError, near_miss
 from thexp_pl.record.names import shown
-from thexp_pl.runs.query.errors import QueryError
 from thexp_pl.runs.query.names import AGGREGATES
 
 __all__ = ["check_names"]

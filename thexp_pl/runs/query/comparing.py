@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from thexp_pl.errors import near_miss
+from thexp_pl.errors import QueryError, near_miss
 from thexp_pl.runs.query.condition import Condition, joined
-from thexp_pl.runs.query.errors import QueryError
 from thexp_pl.runs.query.names import STATUSES, Kind, Name
 from thexp_pl.runs.query.operands import Literal
 from thexp_pl.runs.query.placing import absent, alias_of, placed, placed_two

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from thexp_pl.errors import near_miss
+from thexp_pl.errors import QueryError, near_miss
 from thexp_pl.runs.query.comparing import compared
 from thexp_pl.runs.query.condition import Condition, joined
 from thexp_pl.runs.query.containing import contained, ends, matched, starts
-from thexp_pl.runs.query.errors import QueryError
 from thexp_pl.runs.query.names import Name
 from thexp_pl.runs.query.operands import Literal, operand
 from thexp_pl.runs.query.parsing import located, parse

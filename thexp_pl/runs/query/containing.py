@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from thexp_pl.errors import QueryError
 from thexp_pl.record.names import shown
 from thexp_pl.runs.query.comparing import among, kind_test
 from thexp_pl.runs.query.condition import Condition, joined
-from thexp_pl.runs.query.errors import QueryError
 from thexp_pl.runs.query.functions import compiled
 from thexp_pl.runs.query.names import Name
 from thexp_pl.runs.query.operands import Literal

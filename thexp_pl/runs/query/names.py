@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from thexp_pl.errors import near_miss
-from thexp_pl.runs.query.errors import QueryError
+from thexp_pl.errors import QueryError, near_miss
 
 __all__ = ["AGGREGATES", "COLUMNS", "STATUSES", "Kind", "Name", "name_of", "plain_name"]
 

@@ -6,7 +6,7 @@ import ast
 import math
 from typing import TypeAlias
 
-from thexp_pl.runs.query.errors import QueryError
+from thexp_pl.errors import QueryError
 from thexp_pl.runs.query.names import Name, name_of
 
 __all__ = ["Literal", "as_double", "operand", "words_of"]

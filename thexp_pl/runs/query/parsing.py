@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from thexp_pl.errors import QueryError
 from thexp_pl.record.names import shown
-from thexp_pl.runs.query.errors import QueryError
 
 __all__ = ["located", "parse"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from thexp_pl.errors import QueryError
 from thexp_pl.record.names import shown
 from thexp_pl.runs.query.condition import Condition
-from thexp_pl.runs.query.errors import QueryError
 from thexp_pl.runs.query.names import Name, plain_name
 from thexp_pl.runs.query.operands import operand
 from thexp_pl.runs.query.parsing import located, parse

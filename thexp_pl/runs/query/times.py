@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from thexp_pl.runs.query.errors import QueryError
+from thexp_pl.errors import QueryError
 
 __all__ = ["parse_moment", "parse_span"]
 
