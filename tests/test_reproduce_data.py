@@ -10,7 +10,13 @@ from reproduce_helpers import PLAIN, Terminal, last, record, write
 from thexp_pl.rerun import mirror
 
 CHANGES = """
+    import json, time
     exp.uses("data")
+    deadline = time.monotonic() + 60
+    kept = exp.path / "run.json"
+    while not any(one.get("sha256") for one in json.loads(kept.read_text())["uses"]):
+        assert time.monotonic() < deadline  # it is hashed in the background, before it changes
+        time.sleep(0.01)
     open("data/a.txt", "a").write("more")
     open("data/sub/deep/b.txt", "w").write("other")
     open("data/sub/new.txt", "w").write("a cache")
