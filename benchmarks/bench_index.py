@@ -96,9 +96,9 @@ def _slow(
         start = time.perf_counter()
         viewer.reload()
         seconds.setdefault(REBUILD, []).append(time.perf_counter() - start)
+        if url is not None:
+            seconds.setdefault(MLFLOW, []).append(trackers.search_seconds(url))
         start = time.perf_counter()
         if pandas is not None:
             viewer.to_pandas()
             seconds.setdefault(PANDAS, []).append(time.perf_counter() - start)
-        if url is not None:
-            seconds.setdefault(MLFLOW, []).append(trackers.search_seconds(url))

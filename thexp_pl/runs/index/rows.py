@@ -61,7 +61,11 @@ def _row(values: tuple[Any, ...], roots: dict[int, Path]) -> RunRow:
         seconds,
         json.loads(params),
         json.loads(metrics),
-        tuple(json.loads(tags)),
-        tuple(json.loads(notes)),
+        _texts(tags),
+        _texts(notes),
         *texts,
     )
+
+
+def _texts(kept: str) -> tuple[str, ...]:
+    return () if kept == "[]" else tuple(json.loads(kept))  # as most runs have it
