@@ -7,6 +7,7 @@
     text.py      escaping of control characters, cutting and scrolling to a number of cells
     logfile.py   the log files, each with one writer
     listeners.py functions that hear of each message
+    waiting.py   a line in place while something takes long
 """
 
 from __future__ import annotations

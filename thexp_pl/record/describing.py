@@ -16,8 +16,9 @@ from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.places import placed
 from thexp_pl.record.process import process_identity
 from thexp_pl.record.redact import Redactor
+from thexp_pl.record.swept import sweep_entry
 
-__all__ = ["cause_of", "kept_params", "new_manifest", "redacted_cut"]
+__all__ = ["cause_of", "changed_params", "kept_params", "new_manifest", "redacted_cut"]
 
 _MAX_MESSAGE = 10_000
 _MAX_TEXT = 100_000  # characters of one text among the parameters
@@ -36,7 +37,8 @@ def new_manifest(paths: RunPaths, redactor: Redactor) -> dict[str, Any]:
         ``path`` (from the root), ``argv``, ``command`` (as a shell takes it), ``cwd`` (from the
         root where it can be, see `placed`), ``start`` (ISO 8601 with its offset), ``end``,
         ``seconds``, ``status`` (as written; `compute_status` judges), ``cause`` (of the end),
-        ``process``, ``python``, and what is gathered later, empty or None until then.
+        ``process``, ``python``, ``sweep`` (of a run of one), and what is gathered later, empty or
+        None until then.
     """
     return {
         "schema": SCHEMA,
@@ -54,6 +56,7 @@ def new_manifest(paths: RunPaths, redactor: Redactor) -> dict[str, Any]:
         "process": process_identity(),
         "python": platform.python_version(),
         **gathered_later(),
+        **sweep_entry(paths),
         "params": {},
         "metrics": {},
     }
@@ -121,6 +124,32 @@ def kept_params(params: Any) -> dict[str, Any]:
         left -= size
         kept[name] = short
     return kept
+
+
+def changed_params(before: dict[str, Any], now: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Say which parameters that were recorded have another value now, or none.
+
+    Args:
+        before: What `kept_params` gave.
+        now: What it gives now.
+
+    Returns:
+        By dotted name ``old``, and ``new`` where there is a value.
+
+    >>> changed_params({"optim": {"lr": 0.1}, "seed": 1}, {"optim": {"lr": 0.5}, "seed": 1})
+    {'optim.lr': {'old': 0.1, 'new': 0.5}}
+    """
+    changed: dict[str, dict[str, Any]] = {}
+    for name, old in before.items():
+        new = now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            inner = changed_params(old, new)
+            changed |= {f"{name}.{within}": values for within, values in inner.items()}
+        elif name not in now:
+            changed[name] = {"old": old}
+        elif old != new:
+            changed[name] = {"old": old, "new": new}
+    return changed
 
 
 def _shortened(value: Any) -> Any:

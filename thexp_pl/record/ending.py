@@ -11,11 +11,21 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-__all__ = ["OpenRun", "end_all", "forget", "status_of", "watch", "without_exit", "worker_exception"]
+__all__ = [
+    "OpenRun",
+    "end_all",
+    "ending_with_fault",
+    "forget",
+    "status_of",
+    "watch",
+    "without_exit",
+    "worker_exception",
+]
 
 
 class OpenRun(Protocol):
@@ -85,6 +95,20 @@ def status_of(exception: BaseException | None) -> str:
     if isinstance(exception, SystemExit) and exception.code in (None, 0):
         return "finished"
     return "failed"
+
+
+@contextmanager
+def ending_with_fault(run: OpenRun) -> Iterator[None]:
+    """Have a run end with whatever cuts a block short, an interrupt above all.
+
+    Args:
+        run: The run.
+    """
+    try:
+        yield
+    except BaseException as error:
+        run.finish(status_of(error), error)
+        raise
 
 
 def without_exit(deed: Callable[[], object]) -> None:

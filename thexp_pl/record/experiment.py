@@ -26,6 +26,8 @@ from thexp_pl.record.status import ENDED
 
 __all__ = ["Experiment"]
 
+_End = tuple[str, BaseException | None, str | None]  # as `finish` takes it
+
 
 class Experiment(Recording):
     """Records one run: its code, parameters, machine, metrics, files, console and how it ended.
@@ -86,7 +88,7 @@ class Experiment(Recording):
         self._paths: RunPaths | None = None
         self._companions: Companions | None = None
         self._last_deeds: list[Callable[[], object]] = []
-        self._end: tuple[str, BaseException | None, str | None] | None = None
+        self._end: _End | None = None
 
     @property
     def paths(self) -> RunPaths:
@@ -113,7 +115,7 @@ class Experiment(Recording):
         return self._writer is not None and not self._ended and os.getpid() == self._pid
 
     def start_exp(self) -> None:
-        """Start the run.
+        """Start the run; a start that is interrupted ends it.
 
         Raises:
             RecordError: The run's folder or its manifest cannot be written; nothing is left.
@@ -124,16 +126,16 @@ class Experiment(Recording):
         paths, self._paths = self.paths, None
         begin = RunWriter.take_up if self.is_taken_up else RunWriter.begin
         self._writer = begin(paths, self._params, self._redactor, self._tolerant)
-        self._params = self._writer.params
-        self._paths, self._started = paths, True
-        if self.is_taken_up and not (self._turn and self._turn.checkpoint):
-            self.go_back(())  # nothing of it is gone on from
-        ending.watch(self)
-        self._accompany()
-        self._tolerant(register_root, paths.root)
-        self._start_parts()
-        facts = starting_facts(paths, self._options, self._redactor, self._tolerant, self._turn)
-        self._tolerant(self._writer.update, {**facts, "uses": self._uses()})
+        self._paths, self._params, self._started = paths, self._writer.params, True
+        with ending.ending_with_fault(self):
+            if self.is_taken_up and not (self._turn and self._turn.checkpoint):
+                self.go_back(())  # nothing of it is gone on from
+            ending.watch(self)
+            self._accompany()
+            self._tolerant(register_root, paths.root)
+            self._start_parts()
+            facts = starting_facts(paths, self._options, self._redactor, self._tolerant, self._turn)
+            self._tolerant(self._writer.update, {**facts, "uses": self._uses()})
 
     def _accompany(self) -> None:
         self._companions = Companions(
@@ -200,20 +202,14 @@ class Experiment(Recording):
             while self._last_deeds:
                 self._tolerant(ending.without_exit, self._last_deeds.pop(0))
             if not self._ended:
-                self._write_end(self._writer, *self._end)
+                self._write_end(self._writer, self._end)
                 self._let_go(self._writer)
 
-    def _write_end(
-        self,
-        writer: RunWriter,
-        status: str,
-        exception: BaseException | None,
-        signal_name: str | None,
-    ) -> None:
+    def _write_end(self, writer: RunWriter, end: _End) -> None:
         if self._is_owner:
-            writer.end(status, exception, signal_name)
+            writer.end(*end)
         else:
-            writer.leave(exception, signal_name)
+            writer.leave(*end[1:])
         self._ended = True
         ending.forget(self)
 
@@ -248,16 +244,20 @@ class Experiment(Recording):
         """Give the run itself: there is one of it."""
         return self
 
-    def pause(self) -> None:
-        """End the run as finished, unless it goes on: what is recorded later opens it again.
+    def pause(self, status: str = "finished", signal_name: str | None = None) -> None:
+        """End the run, unless it goes on: what is recorded later opens it again.
 
         A training does so when it is through: what fails later in the script is not its failure. In
         a process that only goes on with the run, what waits is brought to the disk.
+
+        Args:
+            status: As for `finish`.
+            signal_name: As for `finish`.
         """
         if not self._is_owner:
             self.flush()
         elif self.running:
-            self.finish("finished")
+            self.finish(status, None, signal_name)
             self._is_paused = True
 
     @property

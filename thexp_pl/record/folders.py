@@ -20,6 +20,7 @@ __all__ = [
     "as_root",
     "experiment_folders",
     "make_run_folder",
+    "new_key",
     "rank_places",
     "record_error",
     "remove_empty",
@@ -100,7 +101,7 @@ def make_run_folder(root: Path, experiment: str) -> RunPaths:
     refusal: OSError = FileExistsError(errno.EEXIST, f"no free name in {_ATTEMPTS} attempts")
     try:
         for _ in range(_ATTEMPTS):
-            key = _new_key()
+            key = new_key()
             try:
                 parent.mkdir(parents=True, exist_ok=True)
                 if _made_exclusively(parent / key):
@@ -144,7 +145,12 @@ def _made_exclusively(folder: Path) -> bool:
     return True
 
 
-def _new_key() -> str:
+def new_key() -> str:
+    """Draw a key: the local time and a short random tail.
+
+    Returns:
+        The key.
+    """
     # `secrets`, not `random`: a seeded script would draw the same tail each time, and be changed.
     tail = "".join(secrets.choice(_TAIL_LETTERS) for _ in range(_TAIL_LENGTH))
     return f"{datetime.now():%y-%m-%d-%H%M%S}-{tail}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from thexp_pl.errors import RecordError
 from thexp_pl.record.folders import rank_places, record_error
+from thexp_pl.record.journal import read_journal
 from thexp_pl.record.manifest import read_manifest
 from thexp_pl.record.paths import ProcessPaths, RankPaths, RunPaths
 from thexp_pl.record.process import process_identity
@@ -29,7 +32,8 @@ def take_up(paths: RunPaths) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Returns:
         Its manifest as it is written now, and what is known of the earlier attempt: ``process``,
-        ``status``, ``cause``, ``end`` and ``seconds``, and ``code``, the tree that it ran.
+        ``status``, ``cause``, ``end`` and ``seconds``, and ``code``, the tree that it ran. The
+        seconds are those of all earlier attempts together.
 
     Raises:
         RecordError: It runs, is damaged, or cannot be written.
@@ -55,6 +59,8 @@ def _taken_up(paths: RunPaths) -> tuple[dict[str, Any], dict[str, Any]]:
     if status == "running":
         raise _refusal(paths, "it is running")
     earlier = {name: manifest[name] for name in ("process", "cause", "end", "seconds")}
+    if earlier["seconds"] is None:  # it wrote no end
+        earlier["seconds"] = _seconds_until_death(paths, manifest["start"])
     code = manifest["code"] or {}
     aside, *_ = [_keep_aside(place) for place in (paths, *rank_places(paths))]
     if "traceback" in (earlier["cause"] or {}):
@@ -70,6 +76,39 @@ def _taken_up(paths: RunPaths) -> tuple[dict[str, Any], dict[str, Any]]:
     for ended in ENDED:
         paths.end_mark(ended).unlink(missing_ok=True)
     return manifest, {**earlier, "status": status, "code": code.get("tree")}
+
+
+def _seconds_until_death(paths: RunPaths, start: str) -> float:
+    """Tell how long a run that wrote no end ran, all its attempts together.
+
+    Its last one ran until its files were last written, the heartbeat among them. The clock on the
+    wall may have been set back meanwhile: what cannot be is 0.
+    """
+    last: dict[str, Any] = {"seconds": 0.0, "time": start}
+    with contextlib.suppress(OSError):
+        resumed = [each for each in read_journal(paths.journal) if each["event"] == "resumed"]
+        last = resumed[-1] if resumed else last
+    files = (paths.heartbeat, paths.metrics, paths.journal, paths.console, paths.manifest)
+    ran = 0.0
+    with contextlib.suppress(KeyError, ValueError, TypeError, OverflowError):
+        begin = datetime.fromisoformat(last["time"]).timestamp()
+        ran = max(_changed(file) for file in files) - begin
+    return round(_span(last.get("seconds")) + _span(ran), 3)
+
+
+def _span(value: Any) -> float:
+    try:
+        span = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return span if 0.0 <= span < math.inf else 0.0
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _refusal(paths: RunPaths, why: str) -> RecordError:

@@ -39,6 +39,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "random_states": (dict, _NONE),
     "uses": list,
     "parent": (dict, _NONE),
+    "sweep": (dict, _NONE),
     "world_size": (int, _NONE),
 }
 _OF_OBJECTS = ("gpus", "uses")
@@ -90,7 +91,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise ValueError("not a JSON object")
     _check_schema(manifest.get("schema"))
-    manifest = gathered_later() | manifest
+    manifest = {**gathered_later(), "sweep": None, **manifest}  # only a run of a sweep names it
     manifest.pop(SEAL, None)  # of what is in the file
     for name, kind in _KINDS.items():
         if not isinstance(manifest.get(name), kind):

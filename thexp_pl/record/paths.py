@@ -6,6 +6,7 @@
       .thexp/root.json       says that this folder is an experiment root
       .thexp/code.git        the code of all runs, see `thexp_pl.record.code`
       .thexp/trash           runs that were removed, as the root held them
+      .thexp/sweeps          one folder a sweep, see `thexp_pl.record.sweep_folder`
       <experiment>/<key>/    one run, see `RunPaths`
     <thexp home>/
       roots/<hash>.json      where a root is

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from thexp_pl.globvars import find_project
+from thexp_pl.record.rerun import at_home
 
 __all__ = ["placed"]
 
@@ -18,7 +19,8 @@ def placed(path: str | os.PathLike[str], root: Path) -> str:
     They are taken to move together when one lies in the other, or when the folder that holds both
     lies in the working directory or in a project: it or one above has a ``.git``, a ``setup.py``, a
     ``setup.cfg``, a ``pyproject.toml`` or a ``.thexp/config.json``. What shares only the user's
-    home or ``/`` with the root does not.
+    home or ``/`` with the root does not. A path in the code of a sweep is written as in the project
+    that was submitted, which stays when the sweep's folder is gone.
 
     Args:
         path: The path, absolute or as seen from the working directory.
@@ -36,7 +38,7 @@ def placed(path: str | os.PathLike[str], root: Path) -> str:
     '/mnt/images'
     """
     base = os.path.realpath(root)
-    named = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
+    named = at_home(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`
     # The name as it was given comes first: `data` that links to a file server stays `../data`.
     for spelling in (named, os.path.realpath(named)):
         shared = os.path.commonpath([base, spelling])

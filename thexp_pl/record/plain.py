@@ -19,7 +19,8 @@ def plain_params(params: Any) -> dict[str, Any]:
         params: A mapping, an object with ``to_dict``, a dataclass or an argparse Namespace.
 
     Returns:
-        The parameters by name, nested ones not converted.
+        The parameters by name, nested ones not converted. Of Params the settings: their progress
+        is no parameter.
 
     Raises:
         UsageError: It is none of these.
@@ -27,7 +28,9 @@ def plain_params(params: Any) -> dict[str, Any]:
     if isinstance(params, Mapping):
         return dict(params)
     if callable(getattr(params, "to_dict", None)):
-        return dict(params.to_dict())
+        is_progress = getattr(params, "is_progress", lambda name: False)
+        found = dict(params.to_dict())
+        return {name: found[name] for name in found if not is_progress(name)}
     if dataclasses.is_dataclass(params) and not isinstance(params, type):
         return {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
     if isinstance(params, argparse.Namespace):

@@ -40,6 +40,7 @@ class Recording(RunParts):
         self._started = False
         self._ended = False
         self._is_paused = False
+        self._times_back = 0
 
     @property
     def is_open(self) -> bool:
@@ -47,9 +48,36 @@ class Recording(RunParts):
         raise NotImplementedError
 
     @property
+    def has_started(self) -> bool:
+        """Whether the run was started, here or in the process that this is a copy of."""
+        return self._started
+
+    @property
     def is_taken_up(self) -> bool:
         """Whether it is a recorded run that goes on in its own folder."""
         return self._turn is not None and self._turn.in_place
+
+    @property
+    def times_gone_back(self) -> int:
+        """How often it has gone on from an earlier moment, as a number that grows when it does."""
+        writer = self._writer
+        before = writer is not None and writer.metrics.has_gone_back
+        return self._times_back + before + self.is_taken_up
+
+    def open_again(self) -> None:
+        """Go on with a run that this process has ended; one that is open stays as it is.
+
+        What had ended it is told in the journal, and its traceback is kept under another name. A
+        run that cannot be gone on with stays ended, with one warning.
+        """
+        if self.is_open or not self._ended:
+            return
+        given = (self.paths, self._params, self._redactor, self._tolerant)
+        writer = self._tolerant(RunWriter.take_up, *given)
+        if writer is not None:
+            self._writer, self._params = writer, writer.params
+            self._is_paused = True
+            self._wake()
 
     @property
     def params(self) -> dict[str, Any]:
@@ -138,6 +166,7 @@ class Recording(RunParts):
         """
         writer = self._open_writer("moments that it goes on from")
         if writer is not None:
+            self._times_back += 1
             self._tolerant(writer.go_back, rows, facts)
 
     def set_parent(

@@ -1,4 +1,4 @@
-"""A process that is to be a run again: what it is told by the one that starts it.
+"""A process that is to be a run again, or one of a sweep: what it is told by who starts it.
 
 The variable ``THEXP_PL_RERUN`` of its environment names a file, which `Rerun.write` wrote. The
 process that finds it first writes its own number beside it: what this process starts in turn
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from multiprocessing import parent_process
 from pathlib import Path
@@ -19,9 +20,10 @@ from thexp_pl.atomic import read_json, write_json
 from thexp_pl.errors import RecordError
 from thexp_pl.record.names import shown
 
-__all__ = ["KINSHIPS", "VARIABLE", "Rerun", "current"]
+__all__ = ["KINSHIPS", "VARIABLE", "Rerun", "at_home", "current"]
 
 KINSHIPS = ("resumed", "reproduced")
+_SWEPT = "swept"
 VARIABLE = "THEXP_PL_RERUN"
 _TAKER = "THEXP_PL_RERUN_TAKER"  # the number of the process that is meant
 _MAX_BYTES = 1 << 20
@@ -30,10 +32,10 @@ _TREE = re.compile("([0-9a-f]{40,64})?")
 
 @dataclass(frozen=True)
 class Rerun:
-    """What a process is told that is to be a run again.
+    """What a process is told that is to be a run again, or a run of a sweep.
 
     Args:
-        how: ``"reproduced"`` or ``"resumed"``.
+        how: ``"reproduced"``, ``"resumed"`` or, for a new run of a sweep, ``"swept"``.
         runs: The keys of the runs that the recorded process had recorded, in the order of their
             start: the n-th run that this one starts takes the n-th as its parent.
         root: Their experiment root, absolute; the root that the script's first Experiment names is
@@ -44,6 +46,9 @@ class Rerun:
         in_place: Go on with the same runs in their own folders, in place of new ones.
         tree: The code that was written out as the project, where the recorded run ran several; an
             empty text for the one that its manifest names.
+        sweep: Of a run of a sweep what its manifest says of that: ``key``, ``point``, ``digest``.
+        submitted: Of a run of a sweep ``code`` and ``git`` as they were at submission, as in a
+            manifest; `project` stands for the ``project`` that ``code`` names.
     """
 
     how: str
@@ -53,6 +58,8 @@ class Rerun:
     checkpoint: str = ""
     in_place: bool = False
     tree: str = ""
+    sweep: Mapping[str, Any] = field(default_factory=dict)
+    submitted: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> dict[str, str]:
         """Write it to a file.
@@ -92,6 +99,28 @@ def current() -> Rerun | None:
     return replace(_read(path), runs=()) if _is_rank_of(taker) else None
 
 
+def at_home(path: str) -> str:
+    """Name a path in the code of a sweep as it is called in the project that was submitted.
+
+    Args:
+        path: An absolute path.
+
+    Returns:
+        The path there; one that lies elsewhere, or in a process of no sweep, is as it was.
+
+    Raises:
+        RecordError: What the process was told cannot be read.
+    """
+    told = current()
+    if told is None or told.project is None or not told.submitted:
+        return path
+    home = os.path.join(os.path.realpath(told.root), told.submitted["code"]["project"])  # noqa: PTH118
+    for top in (str(told.project), os.path.realpath(told.project)):
+        if path == top or path.startswith(f"{top}/"):
+            return os.path.normpath(f"{home}/{path[len(top) :]}")
+    return path
+
+
 def _is_rank_of(process: str) -> bool:
     """Say whether a process has started this one as a rank, as Lightning does."""
     return (
@@ -118,8 +147,8 @@ def _checked(told: Any) -> Rerun:
     if not isinstance(told, dict):
         raise ValueError("not a JSON object")
     runs, how, in_place = told.get("runs"), told.get("how"), told.get("in_place")
-    if how not in KINSHIPS:
-        raise ValueError(f"'how' is none of {', '.join(KINSHIPS)}")
+    if how not in (*KINSHIPS, _SWEPT):
+        raise ValueError(f"'how' is none of {', '.join((*KINSHIPS, _SWEPT))}")
     if not isinstance(runs, list) or not all(_is_name(key) for key in runs):
         raise ValueError("'runs' is no list of keys")
     if not isinstance(in_place, bool) or (in_place and how != "resumed"):
@@ -133,7 +162,24 @@ def _checked(told: Any) -> Rerun:
     project = told.get("project")
     folder = None if project is None else _folder("project", project)
     root = _folder("root", told.get("root"))
-    return Rerun(how, tuple(runs), root, folder, checkpoint, in_place, tree)
+    sweep, submitted = told.get("sweep") or {}, told.get("submitted") or {}
+    if (how == _SWEPT or sweep or submitted) and not _is_of_sweep(sweep, submitted):
+        raise ValueError("'sweep' and 'submitted' describe no point of a sweep")
+    return Rerun(how, tuple(runs), root, folder, checkpoint, in_place, tree, sweep, submitted)
+
+
+def _is_of_sweep(sweep: Any, submitted: Any) -> bool:
+    if not isinstance(sweep, dict) or not isinstance(submitted, dict):
+        return False
+    code, git = submitted.get("code"), submitted.get("git")
+    return (
+        _is_name(sweep.get("key"))
+        and type(sweep.get("point")) is int
+        and isinstance(sweep.get("digest"), str)
+        and isinstance(code, dict)
+        and isinstance(code.get("project"), str)
+        and (git is None or isinstance(git, dict))
+    )
 
 
 def _is_name(key: Any) -> bool:

@@ -32,6 +32,7 @@ class RunMetrics(MetricsWriter):
         super().__init__(paths.metrics)
         self._paths = paths
         self._history = History()
+        self.has_gone_back = False  # whether another writer of it has
 
     def rows(self) -> tuple[Range, ...]:
         """Bring all metrics to the disk, and tell where the run's history is in their file.
@@ -75,7 +76,7 @@ class RunMetrics(MetricsWriter):
             OSError: It, or the metrics, cannot be read.
             RecordError: Some of the history that was told of is gone; it is gone on all the same.
         """
-        self._history = history_of(self._paths.journal)
+        self.join()
         self.count_from(self.whole_summary())
         if told is not None:
             self._check_whole(told)
@@ -83,6 +84,7 @@ class RunMetrics(MetricsWriter):
     def join(self) -> None:
         """Write on where another process does, which sums up what both have written."""
         self._history = history_of(self._paths.journal)
+        self.has_gone_back = self._history != History()
 
     def whole_summary(self) -> MetricsSummary:
         """Summarise what is in the file, whoever wrote it.

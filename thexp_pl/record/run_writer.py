@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from thexp_pl.jsonable import to_jsonable
-from thexp_pl.record.describing import cause_of, kept_params, new_manifest
+from thexp_pl.record.describing import cause_of, changed_params, kept_params, new_manifest
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.folders import announce, record_error, remove_empty
 from thexp_pl.record.in_place import take_up
@@ -164,12 +164,16 @@ class RunWriter:
         """
         with self._lock:
             self._take_up()
-            self._manifest["params"] = kept_params(self._redactor.tree(to_jsonable(self.params)))
+            params = kept_params(self._redactor.tree(to_jsonable(self.params)))
+            changed = changed_params(self._manifest["params"], params)
+            self._manifest["params"] = params
             self._manifest["metrics"] = self.summary()
             write_sealed(self._paths.manifest, self._manifest)
             self._written = _stamp(self._paths.manifest)
             self._is_written = True
             announce(self._paths)
+            if changed:
+                self.add_event("params", {"changed": changed})
 
     def update(self, facts: Mapping[str, Any]) -> None:
         """Write the manifest with more facts in it.

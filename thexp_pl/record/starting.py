@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from thexp_pl.console.waiting import waiting
 from thexp_pl.record.again import Turn
 from thexp_pl.record.code import (
     GitError,
@@ -13,6 +14,7 @@ from thexp_pl.record.code import (
     copy_plainly,
     find_project,
     git_facts,
+    restored_facts,
     take_snapshot,
 )
 from thexp_pl.record.facts import (
@@ -26,6 +28,8 @@ from thexp_pl.record.faults import Tolerant
 from thexp_pl.record.options import RecordOptions
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.record.redact import Redactor
+from thexp_pl.record.rerun import Rerun
+from thexp_pl.record.swept import submission_of
 
 __all__ = ["starting_facts"]
 
@@ -79,15 +83,27 @@ def _code_facts(
     tolerant: Tolerant,
     restored: str | None = None,
 ) -> dict[str, Any]:
+    told = submission_of(paths)
+    if told is not None:
+        return tolerant(_submitted, told, paths, options) or dict(told.submitted)
     facts: dict[str, Any] = {}
     project = tolerant(find_project, options.project)
     code = None
     if options.code:
-        code = tolerant(_code, project, paths, options, redactor, tolerant, restored)
+        with waiting("thexp_pl: keeping the code", "" if project is None else str(project)):
+            code = tolerant(_code, project, paths, options, redactor, tolerant, restored)
         facts["code"] = code
     if project is not None and restored is None:
         facts["git"] = tolerant(_git, project, code, redactor)
     return facts
+
+
+def _submitted(told: Rerun, paths: RunPaths, options: RecordOptions) -> dict[str, Any]:
+    """Say which code a run of a sweep runs: that of the submission, unless a file was changed."""
+    code = dict(told.submitted["code"])
+    if options.code and told.project is not None:
+        code = restored_facts(told.project, paths.root, code)
+    return {**told.submitted, "code": code}
 
 
 def _git(project: Path, code: dict[str, Any] | None, redactor: Redactor) -> Any:

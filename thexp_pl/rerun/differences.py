@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,12 +39,16 @@ class Difference(NamedTuple):
         return escaped(f"{self.kind} {self.name}: {self.then} then, {self.now} now")
 
 
-def differences(run: Run, moved: Moved) -> list[Difference]:
+def differences(
+    run: Run, moved: Moved, *, progress: Callable[[int, int], object] = lambda done, total: None
+) -> list[Difference]:
     """Compare what a run used with what is there now.
 
     Args:
         run: The run.
         moved: Where its project is now.
+        progress: Called with how many of the files and folders that the run declared to use were
+            hashed, and how many there are.
 
     Returns:
         The differences; none where it is all the same.
@@ -54,7 +58,7 @@ def differences(run: Run, moved: Moved) -> list[Difference]:
         *_compared("python", {"version": run.manifest.get("python")}, {"version": _python()}),
         *_compared("package", run.manifest["packages"], now["packages"], absent="not installed"),
         *_compared("checkout", _checkouts(run.manifest, moved), _checkouts(now, moved)),
-        *_data(run, moved),
+        *_data(run, moved, progress),
     ]
 
 
@@ -82,8 +86,10 @@ def _checkouts(facts: Mapping[str, Any], moved: Moved) -> dict[str, str]:
     return found
 
 
-def _data(run: Run, moved: Moved) -> Iterator[Difference]:
-    for path, entry in declared(run, moved):
+def _data(run: Run, moved: Moved, progress: Callable[[int, int], object]) -> Iterator[Difference]:
+    known = list(declared(run, moved))
+    for done, (path, entry) in enumerate(known):
+        progress(done, len(known))
         now = _found(moved.place(path), entry["kind"] == "folder")
         if isinstance(now, str):
             yield Difference("data", str(entry["path"]), _described(entry), now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import zip_longest
@@ -65,7 +65,13 @@ class Verdict:
         return escaped(f"{counts} of {names}{more}")
 
 
-def verify(one: Run, other: Run, *, ignore: Iterable[str] = ()) -> Verdict:
+def verify(
+    one: Run,
+    other: Run,
+    *,
+    ignore: Iterable[str] = (),
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> Verdict:
     """Compare what two runs gave, bit for bit.
 
     Metrics are compared in the order in which they were recorded: step, epoch, name and value, NaN
@@ -77,13 +83,16 @@ def verify(one: Run, other: Run, *, ignore: Iterable[str] = ()) -> Verdict:
         other: Another, such as a reproduction of it.
         ignore: Patterns of names of metrics that are left out, such as ``time/*``, here and in the
             files.
+        progress: Called with the bytes of the files that were compared and their number; before,
+            while metrics are compared, with 0 and 0.
 
     Returns:
         What was found.
     """
+    progress(0, 0)
     patterns = tuple(ignore)
     values, metrics = _metrics(_values(one, patterns), _values(other, patterns))
-    found = _files(one, other, patterns)
+    found = _files(one, other, patterns, progress)
     return replace(found, values=values, metrics=metrics)
 
 
@@ -128,7 +137,9 @@ def _place(value: _Value | None) -> str:
     return f"{escaped(name)} at {', '.join(known)}"
 
 
-def _files(one: Run, other: Run, ignored: tuple[str, ...]) -> Verdict:
+def _files(
+    one: Run, other: Run, ignored: tuple[str, ...], progress: Callable[[int, int], object]
+) -> Verdict:
     then, now = kept_files(one), kept_files(other)
     if not then and not now:
         return Verdict(0, None)
@@ -138,7 +149,11 @@ def _files(one: Run, other: Run, ignored: tuple[str, ...]) -> Verdict:
     from thexp_pl.rerun.tensors import compared  # which imports torch
 
     tensors, others, faults = 0, 0, []
-    for name in sorted(then | now):
+    sizes = {name: _size(then.get(name)) + _size(now.get(name)) for name in then | now}
+    done, total = 0, sum(sizes.values())
+    for name in sorted(sizes):
+        progress(done, total)
+        done += sizes[name]
         if name not in then or name not in now:
             alone = then.get(name) or now[name]
             faults.append(f"{escaped(alone.name)} is kept by one run alone")
@@ -156,6 +171,10 @@ def _files(one: Run, other: Run, ignored: tuple[str, ...]) -> Verdict:
             others += found.others
             faults += [found.fault] if found.fault else []
     return Verdict(0, tensors, "", _told_fault(faults), others, tuple(_names(then)))
+
+
+def _size(kept: Kept | None) -> int:
+    return kept.path.stat().st_size if kept is not None and kept.path.is_file() else 0
 
 
 def _names(kept: dict[str, Kept]) -> list[str]:

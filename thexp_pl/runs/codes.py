@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from thexp_pl.record.journal import read_journal
+from thexp_pl.runs.events import events_of
 from thexp_pl.runs.run import Run
 
 __all__ = ["Code", "code_at", "codes_of"]
@@ -39,11 +39,8 @@ def codes_of(run: Run) -> list[Code]:
         that no other code made.
     """
     last = Code(_tree((run.manifest.get("code") or {}).get("tree")), math.inf)
-    events: list[dict[str, Any]] = []
-    with contextlib.suppress(OSError):
-        events = read_journal(run.paths.journal)
     found: list[Code] = []
-    for event in events:
+    for event in events_of(run):
         tree, when = _tree(event.get("code")), _seconds(event.get("time"))
         if event["event"] != "resumed" or tree is None or when is None:
             continue

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from thexp_pl.errors import RecordError
+from thexp_pl.record.names import shown
 from thexp_pl.record.paths import RunPaths
 
-__all__ = ["RunRow"]
+__all__ = ["BRING", "RunRow", "told_away"]
+
+BRING = "with `thexp-pl export` there and `thexp-pl import` here"
+_MOST_HOSTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,10 @@ class RunRow:
         python: Python's version.
         host: The machine's name.
         parent: The key of the run that it came from; empty where it began anew.
+        sweep: The key of the sweep that it belongs to; empty for none.
+        point: Its point's number in that sweep.
         damage: What is wrong with its manifest; empty where it is whole.
+        away: The machine that has its files; empty where they can be read here.
     """
 
     key: str
@@ -54,9 +63,48 @@ class RunRow:
     python: str = ""
     host: str = ""
     parent: str = ""
+    sweep: str = ""
+    point: int | None = None
     damage: str = ""
+    away: str = ""
+
+    @property
+    def place(self) -> RunPaths:
+        """Where its files are, perhaps on another machine: to name them, never to open them."""
+        return RunPaths(self.root, self.experiment, self.key)
 
     @property
     def paths(self) -> RunPaths:
-        """The run's files."""
-        return RunPaths(self.root, self.experiment, self.key)
+        """The run's files.
+
+        Raises:
+            RecordError: They are on another machine.
+        """
+        if self.away:
+            raise RecordError(
+                f"the files of the run {shown(self.key)} are on {shown(self.away)} in"
+                f" {shown(str(self.place.folder), 4096)}: run the command there, or bring the run"
+                f" here {BRING}"
+            )
+        return self.place
+
+
+def told_away(rows: Iterable[RunRow]) -> str:
+    """Say how many runs have their files on other machines.
+
+    Args:
+        rows: Runs.
+
+    Returns:
+        The beginning of a sentence; empty where none has.
+
+    >>> told_away([RunRow("k", "e", Path("/r"), "finished", 0.0, away="south")])
+    "1 run whose files are on 'south'"
+    """
+    found = [row.away for row in rows if row.away]
+    if not found:
+        return ""
+    hosts = sorted({*found})
+    more = [f"{len(hosts) - _MOST_HOSTS} more"] if len(hosts) > _MOST_HOSTS else []
+    places = ", ".join([*map(shown, hosts[:_MOST_HOSTS]), *more])
+    return f"{'1 run' if len(found) == 1 else f'{len(found)} runs'} whose files are on {places}"

@@ -71,7 +71,7 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None while it runs and where that is not known."""
+        """How long it ran, all attempts together; None without an end that was written."""
         seconds: float | None = self.manifest.get("seconds")
         return seconds
 
@@ -117,6 +117,11 @@ class Run:
             **read_notes(self.paths),
         }
         return {**facts, "damage": self.damage} if self.damage else facts
+
+    def _repr_html_(self) -> str:
+        from thexp_pl.runs.html import run_html
+
+        return run_html(self)
 
 
 def read_run(paths: RunPaths) -> Run:

@@ -45,7 +45,7 @@ class ExperimentViewer:
                 raise RecordError(
                     f"no experiment root {str(root)!r}: give a folder that holds runs"
                 )
-        self._known: tuple[list[Path], Index] = ([], Index([]))
+        self._known: tuple[list[Path] | None, Index] = (None, Index([]))
 
     def runs(self) -> list[Run]:
         """Read all runs from their files.
@@ -56,13 +56,20 @@ class ExperimentViewer:
         return read_runs(self._roots())
 
     def rows(
-        self, query: str = "", *, sort: str = "", reverse: bool = False, limit: int | None = None
+        self,
+        query: str = "",
+        *,
+        since: float | None = None,
+        sort: str = "",
+        reverse: bool = False,
+        limit: int | None = None,
     ) -> list[RunRow]:
         """Read runs in short.
 
         Args:
-            query: Which ones, such as ``"metrics.acc.max > 0.9"``, see `thexp_pl.runs.query`; all
-                by default.
+            query: Which ones, such as ``"metrics.acc.max > 0.9"``, see `thexp_pl.runs.query`, or
+                the key of a sweep or the beginning of just one; all by default.
+            since: Those that started then or later, seconds since 1970.
             sort: A name such as ``"metrics.acc.max"``, by which they are ordered; by default their
                 start.
             reverse: The greatest, or newest, first.
@@ -73,35 +80,41 @@ class ExperimentViewer:
 
         Raises:
             QueryError: The query or the name cannot be carried out as written.
+            RecordError: The beginning of a key means several sweeps, or the sweep is damaged.
             UsageError: The limit is no number of runs.
         """
-        from thexp_pl.runs.query import Condition, compile_query, compile_sort
+        from thexp_pl.runs.meaning import meant
+        from thexp_pl.runs.query import Condition, compile_sort
 
         if limit is not None and (type(limit) is not int or limit < 0):
             raise UsageError(f"limit={limit!r} is no number of runs: give one from 0, or None")
-        where = compile_query(query) if query != "" else Condition("")
+        index = self.index()
+        where = meant(index, query, since)
         by_start = Condition("started DESC, key DESC" if reverse else "started, key")
         order = compile_sort(sort, reverse=reverse) if sort else by_start
-        index = self._index_with(where.names + order.names)
+        _check(index, where.names + order.names)
         return index.select(where.sql, where.values + order.values, order.sql, limit)
 
-    def query(self, text: str) -> list[str]:
+    def query(self, text: str, *, since: float | None = None) -> list[str]:
         """Find runs by a query.
 
         Args:
-            text: Such as ``"params.optim.lr < 0.1 and status == 'finished'"``, see
-                `thexp_pl.runs.query`.
+            text: Such as ``"params.optim.lr < 0.1 and status == 'finished'"``, as for `rows`.
+            since: As for `rows`.
 
         Returns:
             Their keys, oldest first.
 
         Raises:
             QueryError: It cannot be carried out as written.
+            RecordError: As for `rows`.
         """
-        from thexp_pl.runs.query import compile_query
+        from thexp_pl.runs.meaning import meant
 
-        where = compile_query(text)
-        return self._index_with(where.names).keys(where.sql, where.values)
+        index = self.index()
+        where = meant(index, text, since)
+        _check(index, where.names)
+        return index.keys(where.sql, where.values)
 
     def to_pandas(self, query: str = "") -> Any:
         """Give runs as a table of pandas.
@@ -116,9 +129,10 @@ class ExperimentViewer:
             QueryError: The query cannot be carried out as written.
             UsageError: There is no pandas.
         """
-        from thexp_pl.runs.frame import to_frame
+        from thexp_pl.runs.frame import to_frame, uncollected
 
-        return to_frame(self.rows(query))
+        with uncollected():
+            return to_frame(self.rows(query))
 
     def run(self, key: str) -> Run:
         """Read one run from its files.
@@ -240,7 +254,12 @@ class ExperimentViewer:
         Raises:
             OSError: It cannot be removed.
         """
-        self._known[1].drop()
+        self._index().drop()
+
+    @property
+    def remark(self) -> str:
+        """What the last call could not do, see `thexp_pl.runs.index.Index.remark`."""
+        return self._known[1].remark
 
     def index(self) -> Index:
         """Give the index of these roots, up to date.
@@ -248,20 +267,16 @@ class ExperimentViewer:
         Returns:
             The index.
         """
+        index = self._index()
+        index.refresh()
+        return index
+
+    def _index(self) -> Index:
         roots = [*self._roots()]
         if roots != self._known[0]:
-            self._known = (roots, Index(roots))
-        self._known[1].refresh()
+            index = Index.of_user(roots) if self._given is None else Index(roots)
+            self._known = (roots, index)
         return self._known[1]
-
-    def _index_with(self, names: Sequence[tuple[str, str]]) -> Index:
-        """Give the index, if some run has each of these parameters and metrics."""
-        index = self.index()
-        if names:
-            from thexp_pl.runs.query import check_names
-
-            check_names(names, index.names())
-        return index
 
     def _repr_html_(self) -> str:
         from thexp_pl.runs.html import SHOWN, runs_html
@@ -271,3 +286,11 @@ class ExperimentViewer:
 
     def _roots(self) -> Iterable[Path]:
         return known_roots() if self._given is None else self._given
+
+
+def _check(index: Index, names: Sequence[tuple[str, str]]) -> None:
+    """Refuse parameters and metrics that no run has."""
+    if names:
+        from thexp_pl.runs.query import check_names
+
+        check_names(names, index.names())

@@ -6,8 +6,8 @@ either the old pair or the new one, `lock` keeps writers apart and readers from 
 of a save, `reading` validates before it loads, `known` remembers sidecars, `listing` finds and
 orders, `best` ranks, `shelf` keeps one kind; `snapshot` copies a state, `background` queues the
 copies and writes them in a thread; `holdings` is what a Saver finds and loads, and `saver` is the
-class that people use. `choosing` gives the file that a word means, and `state_folder` keeps a state
-as a folder of files.
+class that people use. `choosing` gives the file that a word means, `inventory` tells what there is,
+and `state_folder` keeps a state as a folder of files.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from thexp_pl.upkeep.archive.importing import import_runs as import_runs
     from thexp_pl.upkeep.archive.writing import export_runs as export_runs
     from thexp_pl.upkeep.checking.check import check as check
+    from thexp_pl.upkeep.checking.check import sizes_of as sizes_of
     from thexp_pl.upkeep.collecting import collect as collect
     from thexp_pl.upkeep.trash import remove as remove
     from thexp_pl.upkeep.trash import restore as restore
@@ -21,9 +22,10 @@ _HOMES = {
     "import_runs": "archive.importing",
     "remove": "trash",
     "restore": "trash",
+    "sizes_of": "checking.check",
 }
 
-__all__ = ["check", "collect", "export_runs", "import_runs", "remove", "restore"]
+__all__ = ["check", "collect", "export_runs", "import_runs", "remove", "restore", "sizes_of"]
 
 
 def __getattr__(name: str) -> Any:

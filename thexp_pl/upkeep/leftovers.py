@@ -13,6 +13,7 @@ from typing import Any
 from thexp_pl.errors import CheckpointError
 from thexp_pl.globvars import MARK_FOLDER
 from thexp_pl.record.paths import trash_of
+from thexp_pl.record.sweep_folder import sweeps_of
 from thexp_pl.runs.run import Run, read_run
 from thexp_pl.saver.lock import locked
 from thexp_pl.saver.pair import leftovers
@@ -72,6 +73,7 @@ def temporary_files(root: Path, now: float) -> list[Path]:
     hidden = root / MARK_FOLDER
     places = [root, hidden, trash_of(root), *(hidden / name for name in _RESTORED)]
     places += [path for top in (root, trash_of(root)) for path in _folders(top)]
+    places += [sweeps_of(root), *_folders(sweeps_of(root))]
     found = [path for place in places for path in _entries(place)]
     for paths in kept_runs(root):
         if read_run(paths).status not in _ALIVE:

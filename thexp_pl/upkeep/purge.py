@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +38,14 @@ class Purged:
     doubt: str = ""
 
 
-def plan_purge(runs: Sequence[RunPaths]) -> list[Purged]:
+def plan_purge(
+    runs: Sequence[RunPaths], *, progress: Callable[[int, int], object] = lambda done, total: None
+) -> list[Purged]:
     """Find out what of some runs can go; nothing is changed.
 
     Args:
         runs: The runs, kept ones or such as `trashed_runs` gives.
+        progress: Called with how many of the runs that stay were read, and how many there are.
 
     Returns:
         One entry a run. Of what all other runs, kept or in the trash, of all known roots went on
@@ -57,14 +60,16 @@ def plan_purge(runs: Sequence[RunPaths]) -> list[Purged]:
     own = {root_of(paths).resolve() for paths in runs}
     origins: list[Origin] = []
     doubt = ""
-    for root in sorted({*own, *(root.resolve() for root in known_roots())}):
-        staying = [*kept_runs(root), *(each for each in trashed_runs(root) if is_run(each))]
-        for paths in staying:
-            if os.path.realpath(paths.folder) not in going:
-                needs = needs_of(paths)
-                origins += needs.origins
-                if needs.damage:
-                    doubt = f"the run {shown(paths.key)} in {shown(str(root), 200)} is damaged"
+    roots = sorted({*own, *(root.resolve() for root in known_roots())})
+    staying = [paths for root in roots for paths in _runs_in(root)]
+    for done, paths in enumerate(staying):
+        progress(done, len(staying))
+        if os.path.realpath(paths.folder) not in going:
+            needs = needs_of(paths)
+            origins += needs.origins
+            if needs.damage:
+                root = str(root_of(paths))
+                doubt = f"the run {shown(paths.key)} in {shown(root, 200)} is damaged"
     plans = []
     for paths in runs:
         home = RunPaths(root_of(paths), paths.experiment, paths.key)
@@ -93,6 +98,10 @@ def purge(plans: Iterable[Purged]) -> None:
             delete(folder)
             with contextlib.suppress(OSError):  # other runs are in it
                 folder.parent.rmdir()
+
+
+def _runs_in(root: Path) -> list[RunPaths]:
+    return [*kept_runs(root), *(each for each in trashed_runs(root) if is_run(each))]
 
 
 def _thin(folder: Path, needed: frozenset[Path]) -> None:

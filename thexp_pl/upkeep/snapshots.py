@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from thexp_pl.record.names import shown
 from thexp_pl.record.paths import RunPaths, code_store, trash_of
 from thexp_pl.upkeep.folders import is_run, kept_runs, size_of, trashed_runs
 from thexp_pl.upkeep.needs import needs_of
+from thexp_pl.upkeep.sweeps import sweep_trees
 
 __all__ = ["YOUNG_SECONDS", "DroppedCode", "drop_snapshots", "named_trees"]
 
@@ -41,23 +42,32 @@ class DroppedCode:
     freed: int = 0
 
 
-def named_trees(root: Path, purged: Collection[RunPaths] = ()) -> set[str]:
-    """Collect the trees that the runs of a root name, kept or in the trash.
+def named_trees(
+    root: Path,
+    purged: Collection[RunPaths] = (),
+    idle: Collection[str] = (),
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> set[str]:
+    """Collect the trees that the runs and sweeps of a root name, kept or in the trash.
 
     Args:
         root: The experiment root.
         purged: Runs in the trash that count no more.
+        idle: The keys of sweeps that count no more.
+        progress: Called with how many runs were read, and how many there are to read.
 
     Returns:
         Their hashes.
 
     Raises:
-        RecordError: A kept run is damaged, so that its tree is not known.
+        RecordError: A kept run or a sweep is damaged, so that its tree is not known.
     """
-    trees: set[str] = set()
+    trees = sweep_trees(root, idle)
     trash = trash_of(root)
     # Kept runs twice: one that is restored meanwhile is seen in one place or the other.
-    for paths in (*kept_runs(root), *trashed_runs(root), *kept_runs(root)):
+    listed = (*kept_runs(root), *trashed_runs(root), *kept_runs(root))
+    for done, paths in enumerate(listed):
+        progress(done, len(listed))
         if paths.root == trash and (paths in purged or not is_run(paths)):
             continue
         needs = needs_of(paths)
@@ -70,13 +80,22 @@ def named_trees(root: Path, purged: Collection[RunPaths] = ()) -> set[str]:
     return trees
 
 
-def drop_snapshots(root: Path, purged: Collection[RunPaths], *, dry_run: bool) -> DroppedCode:
+def drop_snapshots(
+    root: Path,
+    purged: Collection[RunPaths],
+    idle: Collection[str] = (),
+    *,
+    dry_run: bool,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> DroppedCode:
     """Drop the snapshots that no run of a root names, but for young ones.
 
     Args:
         root: The experiment root.
         purged: Runs in the trash that count no more.
+        idle: The keys of sweeps that count no more.
         dry_run: Change nothing.
+        progress: As for `named_trees`; then with 0 and 0, while git is at work.
 
     Returns:
         What was dropped.
@@ -90,7 +109,8 @@ def drop_snapshots(root: Path, purged: Collection[RunPaths], *, dry_run: bool) -
     store = Store(root)
     git = store.git(store.path, more=_FLUSHED, patient=True)
     with store.dropping():
-        needed = named_trees(root, purged)
+        needed = named_trees(root, purged, idle, progress)
+        progress(0, 0)
         commits = _commits(git)
         old = tuple(sorted(tree for tree in commits if tree not in needed and _is_old(store, tree)))
         if dry_run:

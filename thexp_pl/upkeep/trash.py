@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from thexp_pl.errors import RecordError, near_miss
 from thexp_pl.record.names import shown
 from thexp_pl.record.paths import RunPaths, trash_of
+from thexp_pl.runs.keys import find_sweep
 from thexp_pl.runs.run import read_run
 from thexp_pl.runs.selecting import select_runs
 from thexp_pl.runs.viewer import ExperimentViewer
@@ -99,22 +101,22 @@ def restore(trashed: Sequence[RunPaths]) -> list[RunPaths]:
     return [_moved(paths, home) for paths, home in zip(trashed, homes, strict=True)]
 
 
-def find_trashed(roots: Iterable[Path], word: str) -> RunPaths:
-    """Find the removed run that a word means.
+def find_trashed(roots: Iterable[Path], word: str) -> list[RunPaths]:
+    """Find the removed run that a word means, or those of a sweep.
 
     Args:
         roots: The experiment roots.
-        word: Its key, or the beginning of just that key.
+        word: The run's key, or the beginning of just that key; or the same of a sweep.
 
     Returns:
-        Where it is, see `trashed_runs`.
+        Where they are, see `trashed_runs`.
 
     Raises:
         RecordError: There is none, or more than one.
     """
     there, found = _there_and_meant(roots, word)
-    if len(found) == 1:
-        return found[0]
+    if len(found) == 1 or (not found and (found := _of_sweep(there, word))):
+        return found
     if found:
         raise RecordError(
             f"the key {shown(word)} means {len(found)} removed runs: give more of the key, or one"
@@ -133,7 +135,8 @@ def find_any(viewer: ExperimentViewer, roots: Iterable[Path], word: str) -> list
         viewer: The kept ones.
         roots: The experiment roots whose trash is looked into.
         word: What means kept runs, see `select_runs`; or the key of one in the trash, or the
-            beginning of just one key, wherever that run is.
+            beginning of just one key, wherever that run is; or the same of a sweep, for the runs
+            that were begun for it.
 
     Returns:
         The runs; none where a query meets none. Of a run that is in its root and in the trash of
@@ -143,12 +146,14 @@ def find_any(viewer: ExperimentViewer, roots: Iterable[Path], word: str) -> list
         RecordError: There is none, or more than one.
         QueryError: A query cannot be carried out as written.
     """
-    _, removed = _there_and_meant(roots, word)
+    there, removed = _there_and_meant(roots, word)
+    if not removed and (swept := _of_sweep(there, word)):
+        return [*_kept_beside(viewer, swept, word), *swept]
     if not removed:
-        return [row.paths for row in select_runs(viewer, [word])]
+        return [row.paths for row in select_runs(viewer, [word], taken_over=False)]
     kept: list[RunPaths] = []
     with contextlib.suppress(RecordError):
-        kept = [row.paths for row in select_runs(viewer, [word])]
+        kept = [row.paths for row in select_runs(viewer, [word], taken_over=False)]
     if removed[0].key == word:
         homes = {root_of(paths) for paths in removed}
         if any(paths.key == word and paths.root not in homes for paths in kept):
@@ -163,7 +168,7 @@ def find_any(viewer: ExperimentViewer, roots: Iterable[Path], word: str) -> list
             f"the key {shown(word)} means {len(begun)} kept and {len(removed)} removed: give more"
             " of the key"
         )
-    return [find_trashed(roots, word)]
+    return find_trashed(roots, word)
 
 
 def root_of(paths: RunPaths) -> Path:
@@ -183,6 +188,41 @@ def _there_and_meant(roots: Iterable[Path], word: str) -> tuple[list[RunPaths], 
     there = [paths for root in roots for paths in trashed_runs(root) if is_run(paths)]
     found = [paths for paths in there if paths.key == word]
     return there, found or [paths for paths in there if word and paths.key.startswith(word)]
+
+
+def _of_sweep(there: Iterable[RunPaths], word: str) -> list[RunPaths]:
+    """Give the removed runs of the one sweep that a word means; none where it means none."""
+    if not word.startswith("sweep-"):
+        return []
+    sweeps: dict[str, list[RunPaths]] = {}
+    for paths in there:
+        sweeps.setdefault(_sweep(paths), []).append(paths)
+    keys = [word] if word in sweeps else [key for key in sweeps if key.startswith(word)]
+    if len(keys) > 1:
+        raise RecordError(
+            f"{shown(word)} means {len(keys)} sweeps with removed runs: give more of the key"
+        )
+    return sweeps[keys[0]] if keys else []
+
+
+def _sweep(paths: RunPaths) -> str:
+    return str((read_run(paths).manifest.get("sweep") or {}).get("key"))
+
+
+def _kept_beside(
+    viewer: ExperimentViewer, swept: Sequence[RunPaths], word: str
+) -> Iterator[RunPaths]:
+    """Give the kept runs of a sweep that has removed ones, where the word means no other sweep."""
+    key = find_sweep(viewer.index(), word)
+    if key is None:
+        return
+    if key != _sweep(swept[0]):
+        raise RecordError(
+            f"{shown(word)} means a sweep with kept runs and one with removed ones: give more of"
+            " the key"
+        )
+    for row in viewer.rows(f"sweep == {json.dumps(key)}"):
+        yield row.paths
 
 
 def _in_trash(paths: RunPaths) -> RunPaths:

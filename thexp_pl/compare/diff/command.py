@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from thexp_pl.compare.diff.change import Change, changes
+from thexp_pl.runs.places import place
 from thexp_pl.runs.run import Run
 
-__all__ = ["below", "command_changes", "place", "project_of"]
+__all__ = ["below", "command_changes", "project_of"]
 
 
 def command_changes(a: Run, b: Run) -> Iterator[Change]:
@@ -28,22 +29,6 @@ def command_changes(a: Run, b: Run) -> Iterator[Change]:
     yield from changes(_started_by(a), _started_by(b))
     if (project_of(a) is None) == (project_of(b) is None):
         yield from changes({"cwd": _cwd(a)}, {"cwd": _cwd(b)})
-
-
-def place(run: Run, recorded: Any) -> str | None:
-    """Give the absolute path of one that is recorded as seen from the root, or in full.
-
-    Args:
-        run: The run.
-        recorded: What its manifest says; anything.
-
-    Returns:
-        The path; None where it is no text.
-    """
-    if not isinstance(recorded, str):
-        return None
-    # As text: a link in it is another place than the one that was named.
-    return os.path.normpath(os.path.join(os.path.realpath(run.paths.root), recorded))  # noqa: PTH118
 
 
 def project_of(run: Run) -> str | None:

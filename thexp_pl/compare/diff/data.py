@@ -6,8 +6,9 @@ import os
 from typing import Any
 
 from thexp_pl.compare.diff.change import Change
-from thexp_pl.compare.diff.command import below, place, project_of
+from thexp_pl.compare.diff.command import below, project_of
 from thexp_pl.compare.values import MISSING, differ
+from thexp_pl.runs.places import place
 from thexp_pl.runs.run import Run
 
 __all__ = ["data_in_project", "diff_data"]

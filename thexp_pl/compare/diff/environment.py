@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from thexp_pl.compare.diff.change import Change, changes
-from thexp_pl.compare.diff.command import place, project_of
+from thexp_pl.compare.diff.command import project_of
 from thexp_pl.record.journal import read_journal
 from thexp_pl.runs.flat import flat
+from thexp_pl.runs.places import place
 from thexp_pl.runs.run import Run
 
 __all__ = ["environment_changes", "package_changes"]

@@ -12,7 +12,7 @@ from thexp_pl.record.code.facts import git_facts
 from thexp_pl.record.code.git import GitError, NoGitError
 from thexp_pl.record.code.plain import copy_plainly
 from thexp_pl.record.code.project import find_project
-from thexp_pl.record.code.snapshot import take_snapshot
+from thexp_pl.record.code.snapshot import restored_facts, take_snapshot
 
 __all__ = [
     "GitError",
@@ -21,5 +21,6 @@ __all__ = [
     "export_tree",
     "find_project",
     "git_facts",
+    "restored_facts",
     "take_snapshot",
 ]

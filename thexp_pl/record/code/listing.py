@@ -7,8 +7,8 @@ Repositories inside, submodules among them, are asked in their turn.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from thexp_pl.record.code.left_out import Bounds, LeftOut
 from thexp_pl.record.code.rules import is_source, unfit
 from thexp_pl.record.code.walk import MAX_ENTRIES, Walk, is_repository
 from thexp_pl.record.paths import code_store, root_mark
+from thexp_pl.record.sweep_folder import sweeps_of
 
 __all__ = ["Listing", "list_code"]
 
@@ -75,6 +76,7 @@ def list_code(
         Path(os.path.expanduser("~/.thexp")): home,  # noqa: PTH111 - no error without a home
         code_store(project): "snapshots of code",
         root_mark(project): "the mark of an experiment root",
+        sweeps_of(project): "code of sweeps",
         **reasons,
     }
     search = _Search(os.fsencode(project), Bounds(project, reasons), LeftOut())
@@ -147,7 +149,16 @@ class _Search:
     def _replaced(self, git: Git, links: set[bytes], prefix: bytes) -> set[bytes]:
         """Find folders in the place of tracked files and submodules: git passes them over."""
         own = links.union(path for path in self.tracked if path.startswith(prefix))
-        return _not_ignored(git, [path for path in own if _is_folder(self._path(path))], prefix)
+        places = {path.rpartition(b"/")[0] for path in own}  # far fewer to read than files to ask
+        folders = [path for place in places for path in self._folders(place) if path in own]
+        return _not_ignored(git, folders, prefix)
+
+    def _folders(self, place: bytes) -> list[bytes]:
+        """List the folders in one, links to folders not among them."""
+        start = place + b"/" if place else b""
+        with contextlib.suppress(OSError), os.scandir(self._path(place)) as entries:
+            return [start + entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        return []
 
     def fit(self, paths: Iterable[bytes]) -> list[bytes]:
         """Take out what is never kept, whether or not it is tracked."""
@@ -189,10 +200,3 @@ def _not_ignored(git: Git, files: list[bytes], prefix: bytes) -> set[bytes]:
     words = ("check-ignore", "--no-index", "--stdin", "-z")
     ignored = git(*words, feed=b"\0".join(names), may_end_with=(0, 1)).split(b"\0")
     return {prefix + name for name in names.difference(ignored)}
-
-
-def _is_folder(path: bytes) -> bool:
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except OSError:
-        return False

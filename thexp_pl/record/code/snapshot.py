@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from thexp_pl.record.code.entry import running_files
+from thexp_pl.record.code.entry import entry_script, running_files
 from thexp_pl.record.code.extras import entry_and_extras
 from thexp_pl.record.code.git import Git, GitError
 from thexp_pl.record.code.left_out import LeftOut
@@ -17,7 +17,7 @@ from thexp_pl.record.code.project import working_tree
 from thexp_pl.record.code.store import Store
 from thexp_pl.record.places import placed
 
-__all__ = ["take_snapshot"]
+__all__ = ["restored_facts", "take_snapshot"]
 
 
 def take_snapshot(
@@ -82,6 +82,34 @@ def take_snapshot(
         "untracked": len(listing.untracked),
         **listing.left_out.facts(),
     }
+
+
+def restored_facts(project: Path, root: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Say which code runs in a folder into which a snapshot was written out.
+
+    Args:
+        project: The folder. What lies in it besides, such as links to data, is no part of the code.
+        root: The experiment root.
+        facts: What `take_snapshot` gave.
+
+    Returns:
+        The same, with the ``entry`` of this process; where a file has changed since, or is gone,
+        ``tree``, ``commit`` and ``files`` of the code as it is now, which is kept.
+
+    Raises:
+        NoGitError: There is no git program.
+        GitError: git cannot read the folder or write the store.
+        OSError: The store cannot be written.
+    """
+    top = Path(os.path.realpath(project))
+    store = Store(root)
+    files = _left_of(str(facts["tree"]), top, store)
+    tree, commit = store.add(top, files, {})
+    script = entry_script()
+    entry = None if script is None or top not in script.parents else str(script.relative_to(top))
+    if tree != facts["tree"]:
+        facts = {**facts, "tree": tree, "commit": commit, "files": len(files)}
+    return {**facts, "entry": entry}
 
 
 def _left_of(tree: str, top: Path, store: Store) -> list[bytes]:

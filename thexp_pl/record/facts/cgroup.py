@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-__all__ = ["cpu_limit", "memory_limit"]
+__all__ = ["cpu_limit", "memory_left", "memory_limit"]
 
 _PROC = Path("/proc/self/cgroup")
 _SYSTEM = Path("/sys/fs/cgroup")
@@ -40,6 +40,26 @@ def memory_limit() -> int | None:
         words = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
         limits += [int(word) for word in words[:1] if word.isdecimal()]
     return min((limit for limit in limits if limit < _UNLIMITED), default=None)
+
+
+def memory_left() -> int | None:
+    """Say how much more memory this process and the others of its group may have now.
+
+    Returns:
+        Bytes, what the kernel would give back of its cache of files among them; None where nothing
+        limits it.
+    """
+    left = []
+    for folder in _folders("memory"):
+        limits = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
+        used = _words(folder / "memory.current") or _words(folder / "memory.usage_in_bytes")
+        words = [*limits[:1], *used[:1]]
+        if len(words) == 2 and all(map(str.isdecimal, words)) and int(words[0]) < _UNLIMITED:
+            facts = _words(folder / "memory.stat")
+            cells = dict(zip(facts[::2], facts[1::2], strict=False))
+            cache = cells.get("total_inactive_file", cells.get("inactive_file", "0"))
+            left.append(int(words[0]) - int(words[1]) + int(cache))
+    return min((max(each, 0) for each in left), default=None)
 
 
 def _folders(controller: str) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from thexp_pl.record.redact import Redactor
 __all__ = ["environment_facts"]
 
 _MAX_VALUE = 10_000  # characters
+_LEFT_OUT = "THEXP_INDEX"  # it holds a password, and says nothing of the training
 _PREFIXES = (
     *("CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "NCCL_", "GLOO_", "UCX_", "HIP_", "ROCR_", "HSA_"),
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NUMEXPR_", "VECLIB_"),
@@ -39,6 +40,6 @@ def environment_facts(redactor: Redactor) -> dict[str, Any]:
     found = {
         name: cut(value, _MAX_VALUE)
         for name, value in sorted(os.environ.items())
-        if name in _NAMES or name.startswith(_PREFIXES)
+        if name in _NAMES or (name.startswith(_PREFIXES) and name != _LEFT_OUT)
     }
     return {"environment": redactor.tree(found)}

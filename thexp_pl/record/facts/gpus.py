@@ -11,7 +11,7 @@ from typing import Any
 
 from thexp_pl.atomic import read_bytes
 
-__all__ = ["gpu_list"]
+__all__ = ["gpu_list", "smi_rows"]
 
 _NVIDIA = Path("/proc/driver/nvidia")
 _VERSION = re.compile(r"\d{3,}(\.\d+)+")  # of the driver, among the words of /proc
@@ -52,24 +52,38 @@ def _from_driver() -> list[dict[str, Any]]:
     return gpus
 
 
-def _from_smi() -> list[dict[str, Any]]:
+def smi_rows(*columns: str, seconds: float = _SMI_SECONDS) -> list[list[str]]:
+    """Ask the program ``nvidia-smi`` about the GPUs.
+
+    Args:
+        columns: What is asked, as ``--query-gpu`` calls it.
+        seconds: How long its answer is waited for.
+
+    Returns:
+        Of each GPU the cells as they are printed, in the order of the columns; none where there is
+        no such program, or it does not answer.
+    """
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
     import subprocess
 
-    query = ["--query-gpu=name,uuid,memory.total,driver_version", "--format=csv,noheader,nounits"]
+    query = [f"--query-gpu={','.join(columns)}", "--format=csv,noheader,nounits"]
     try:
         output = subprocess.run(
             [program, *query],
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            timeout=_SMI_SECONDS,
+            timeout=seconds,
             check=True,
         ).stdout.decode("utf-8", "replace")
     except (OSError, subprocess.SubprocessError):  # no driver, or one that hangs
         return []
     rows = [[cell.strip() for cell in row] for row in csv.reader(output.splitlines())]
+    return [row for row in rows if len(row) == len(columns)]
+
+
+def _from_smi() -> list[dict[str, Any]]:
     return [
         _known(
             name=name,
@@ -77,7 +91,9 @@ def _from_smi() -> list[dict[str, Any]]:
             memory=int(mebibytes) * _MIB if mebibytes.isdecimal() else None,
             driver=driver,
         )
-        for name, uuid, mebibytes, driver in (row for row in rows if len(row) == 4)
+        for name, uuid, mebibytes, driver in smi_rows(
+            "name", "uuid", "memory.total", "driver_version"
+        )
     ]
 
 

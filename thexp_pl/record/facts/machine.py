@@ -11,7 +11,7 @@ from typing import Any
 from thexp_pl.record.facts.cgroup import cpu_limit, memory_limit
 from thexp_pl.record.facts.gpus import gpu_list
 
-__all__ = ["machine_facts"]
+__all__ = ["cpu_facts", "machine_facts"]
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPUS = Path("/sys/devices/system/cpu")
@@ -29,7 +29,7 @@ def machine_facts() -> dict[str, Any]:
         ``gpus``: see `thexp_pl.record.facts.gpus.gpu_list`. What is not known, or not limited, is
         None.
     """
-    return {"platform": _platform(), "cpu": _cpu(), "gpus": gpu_list()}
+    return {"platform": _platform(), "cpu": cpu_facts(), "gpus": gpu_list()}
 
 
 def _platform() -> dict[str, Any]:
@@ -59,7 +59,12 @@ def _distribution() -> str | None:
         return None
 
 
-def _cpu() -> dict[str, Any]:
+def cpu_facts() -> dict[str, Any]:
+    """Describe the processors and the memory, as `machine_facts` does.
+
+    Returns:
+        What is its ``cpu``.
+    """
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return {
         "model": _cpu_model(),

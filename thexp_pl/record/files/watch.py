@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from watchdog import events
@@ -27,6 +28,13 @@ _EVENTS: list[type[events.FileSystemEvent]] = [
     events.DirMovedEvent,
 ]
 
+# It warns of a folder that it watches already, as one that was made while it looked, or moved away
+# and back: that hurts nobody, but as an error the warning would end the thread that all watches
+# share. A filter is no help, as it is gone as soon as anybody's `warnings.catch_warnings` ends.
+_inotify = sys.modules.get("watchdog.observers.inotify_c")
+if _inotify is not None:
+    vars(_inotify)["warnings"] = SimpleNamespace(warn=lambda *args, **options: None)
+
 
 class Watch:
     """Hears of every change in some folders and all below them, links not followed.
@@ -41,9 +49,6 @@ class Watch:
     """
 
     def __init__(self, hear: Hear) -> None:
-        # It warns of a folder that was moved away and back, which hurts nobody; as an error, the
-        # warning would end its thread.
-        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
         self._hear = hear
         self._watched: dict[str, tuple[Any, tuple[int, int]]] = {}
         self._observer = Observer()

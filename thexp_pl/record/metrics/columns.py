@@ -37,11 +37,13 @@ class Chunk(NamedTuple):
 class MetricColumns:
     """The rows of a metrics file, column by column, 36 bytes a row.
 
-    The columns are given as lists of plain Python values, made when they are first asked for.
+    The columns are given as lists of plain Python values, made when they are first asked for;
+    `passed_over` is how many whole lines of the file were no rows.
     """
 
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
+        self.passed_over = 0
         self.names: list[str] = []
         self._codes: dict[str, int] = {}
 

@@ -80,7 +80,8 @@ def _read_lines(block: Block, columns: MetricColumns) -> None:
             step, epoch, when, rest = line.split(",", 3)
             field, value = rest.rsplit(",", 1)
             row = (_count(step), _count(epoch), float(when), float(value))
-        except ValueError:  # the header, or a line that something else left
+        except ValueError:  # a line that something else left
+            columns.passed_over += 1
             continue
         steps.append(row[0])
         epochs.append(row[1])

@@ -14,12 +14,16 @@ from thexp_pl.runs.flat import flat
 from thexp_pl.runs.index.texts import kept_text
 from thexp_pl.runs.run import Run
 
-__all__ = ["AGGREGATES", "Entry", "entry_of"]
+__all__ = ["AGGREGATES", "Entry", "entry_of", "entry_told"]
 
 AGGREGATES = ("last", "min", "max", "mean", "count", "nonfinite")
 _NONFINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _Values = tuple[Any, ...]
+_STATUSES = (*ENDED, "running", "killed", "lost", "damaged")
+_TEXT, _NONE = (str,), type(None)
+# status, started, seconds, tags and notes, what `_origin` gives, damage
+_FACTS = (_TEXT, (int, float), (int, float, _NONE), *(_TEXT,) * 10, (int, _NONE), _TEXT, _TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +57,55 @@ def entry_of(run: Run) -> Entry:
         Its entry.
     """
     notes = read_notes(run.paths)
-    metrics = {name: _summary(cell) for name, cell in run.metrics.items()}
+    facts = (
+        run.status,
+        run.started,
+        _number(run.manifest.get("seconds")),
+        _json(notes["tags"]),
+        _json([note["text"] for note in notes["notes"]]),
+        *_origin(run.manifest),
+        kept_text(run.damage),
+    )
+    return _entry(run.status not in ENDED, facts, run.params, run.metrics)
+
+
+def entry_told(facts: Any, params: Any, metrics: Any) -> Entry:
+    """Make the entry of a run that another machine tells of.
+
+    Args:
+        facts: As of `Entry`, in a list.
+        params: Its parameters.
+        metrics: The summary of its metrics.
+
+    Returns:
+        Its entry.
+
+    Raises:
+        ValueError: They are none.
+    """
+    if not all(type(fact) in kinds for fact, kinds in zip(facts, _FACTS, strict=True)):
+        raise ValueError("these are no facts of a run")
+    if facts[0] not in _STATUSES or not math.isfinite(facts[1]):
+        raise ValueError("no run has such a status, or such a start")
+    if not isinstance(params, dict) or not all(isinstance(one, dict) for one in metrics.values()):
+        raise ValueError("these are no parameters and metrics of a run")
+    for texts in map(json.loads, facts[3:5]):
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError("these are no tags and notes")
+    plain = (kept_text(fact) if isinstance(fact, str) else _measured(fact) for fact in facts)
+    return _entry(facts[0] not in ENDED, tuple(plain), params, metrics)
+
+
+def _entry(
+    is_open: bool, facts: _Values, params: dict[str, Any], cells: dict[str, dict[str, Any]]
+) -> Entry:
+    metrics = {name: _summary(cell) for name, cell in cells.items()}
     return Entry(
-        is_open=run.status not in ENDED,
-        facts=(
-            run.status,
-            run.started,
-            _number(run.manifest.get("seconds")),
-            _json(notes["tags"]),
-            _json([note["text"] for note in notes["notes"]]),
-            *_origin(run.manifest),
-            kept_text(run.damage),
-        ),
-        params=_json(run.params),
+        is_open=is_open,
+        facts=facts,
+        params=_json(params),
         metrics=_json(metrics),
-        param_rows={kept_text(name): _param(value) for name, value in flat(run.params).items()},
+        param_rows={kept_text(name): _param(value) for name, value in flat(params).items()},
         metric_rows={
             kept_text(name): tuple(cell.get(aggregate) for aggregate in AGGREGATES)
             for name, cell in metrics.items()
@@ -84,7 +122,14 @@ def _origin(manifest: dict[str, Any]) -> _Values:
         _text(manifest.get("python")),
         _text((manifest.get("process") or {}).get("host")),
         _text((manifest.get("parent") or {}).get("key")),
+        *_place(manifest.get("sweep") or {}),
     )
+
+
+def _place(sweep: dict[str, Any]) -> _Values:
+    point = sweep.get("point")
+    is_number = type(point) is int and 0 <= point < 1 << 63
+    return _text(sweep.get("key")), point if is_number else None, _text(sweep.get("digest"))
 
 
 def _summary(cell: dict[str, Any]) -> dict[str, Any]:

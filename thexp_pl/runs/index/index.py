@@ -6,19 +6,22 @@ import contextlib
 import os
 import sqlite3
 import threading
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from thexp_pl.errors import RecordError
 from thexp_pl.record.paths import RunPaths
-from thexp_pl.runs.index import selection, store
-from thexp_pl.runs.index.looking import look
+from thexp_pl.runs.index import selection
+from thexp_pl.runs.index.keeping import Kept, is_damage
 from thexp_pl.runs.index.rows import rows_of
-from thexp_pl.runs.index.selection import Selection
-from thexp_pl.runs.index.turn import Turn
-from thexp_pl.runs.index.writing import Progress, write
+from thexp_pl.runs.index.selection import Selection, SweptRun
+from thexp_pl.runs.index.store import VARIABLE, Store
+from thexp_pl.runs.index.writing import Progress
 from thexp_pl.runs.row import RunRow
+
+if TYPE_CHECKING:
+    from thexp_pl.runs.index.team import Team
 
 __all__ = ["Index"]
 
@@ -32,19 +35,49 @@ class Index:
 
     Args:
         roots: The experiment roots; one that is named twice counts once.
+        team: The index on a server that these runs are told to, and others' are taken from.
     """
 
-    def __init__(self, roots: Iterable[Path]) -> None:
-        self._roots = sorted({os.path.realpath(root) for root in roots})
-        self._connection: sqlite3.Connection | None = None
-        self._let_go: Callable[[], object] = lambda: None
-        self._in_memory = False
+    def __init__(self, roots: Iterable[Path], team: Team | None = None) -> None:
+        self._own = self._roots = sorted({os.path.realpath(root) for root in roots})
+        self._team = team
+        self._kept = Kept(Store() if team is None else team.store)
         self._lock = threading.RLock()
+
+    @classmethod
+    def of_user(cls, roots: Iterable[Path]) -> Index:
+        """Give the index of the roots that a user knows.
+
+        Args:
+            roots: The roots.
+
+        Returns:
+            The index; where ``THEXP_INDEX`` names a team's, with all runs of that team.
+
+        Raises:
+            UsageError: ``THEXP_INDEX`` cannot be meant.
+        """
+        url = os.environ.get(VARIABLE)
+        if not url:
+            return cls(roots)
+        from thexp_pl.runs.index.team import Team
+
+        return cls(roots, Team(url))
+
+    @property
+    def roots(self) -> list[Path]:
+        """The real paths of the experiment roots that it was made for."""
+        return [*map(Path, self._own)]
+
+    @property
+    def remark(self) -> str:
+        """What the last `refresh` could not do, a sentence; empty where all was done."""
+        return "" if self._team is None else self._team.remark
 
     @property
     def in_memory(self) -> bool:
         """Whether it is, since the one in the user's home could not be written."""
-        return self._in_memory
+        return self._kept.in_memory
 
     def refresh(self, progress: Progress | None = None) -> None:
         """Bring it up to date with the files.
@@ -52,14 +85,8 @@ class Index:
         Args:
             progress: Told how many runs are read, and how many are to be.
         """
-        with self._lock:
-            if self._in_memory:
-                _update(self._current, self._roots, Turn(), progress)
-                return
-            try:
-                self._refresh_file(progress)
-            except (OSError, sqlite3.Error):
-                self._use_memory(progress)
+        with self._lock, self._with_team(is_new=False):
+            self._kept.refresh(self._roots, progress)
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Read all runs anew, whatever the index says of them; of other roots nothing is left.
@@ -67,23 +94,21 @@ class Index:
         Args:
             progress: As for `refresh`.
         """
-        with self._lock:
-            try:
-                with store.write_lock():
-                    self._replace(Turn(), progress)
-            except (OSError, sqlite3.Error):
-                self._use_memory(progress)
+        with self._lock, self._with_team(is_new=True):
+            self._kept.rebuild(self._roots, progress)
 
     def drop(self) -> None:
         """Remove the index; the runs stay, and the next reading makes it anew.
+
+        Of a team's index what was told of these roots is removed.
 
         Raises:
             OSError: It cannot be removed.
         """
         with self._lock:
-            self.close()
-            with store.write_lock():
-                store.dropped()
+            if self._team is not None:
+                self._team.forget(self._own)
+            self._kept.drop()
 
     def select(
         self,
@@ -129,6 +154,22 @@ class Index:
         chosen = Selection(self._roots, where, values)
         return self._asked(lambda connection: selection.keys(connection, chosen))
 
+    def count(self, where: str = "", values: Sequence[Any] = ()) -> int:
+        """Count runs.
+
+        Args:
+            where: As for `select`.
+            values: As for `select`.
+
+        Returns:
+            Their number.
+
+        Raises:
+            sqlite3.Error: The SQL is wrong.
+        """
+        chosen = Selection(self._roots, where, values, order="1")
+        return self._asked(lambda connection: selection.count(connection, chosen))
+
     def paths(self) -> list[RunPaths]:
         """Give where all runs are, oldest first.
 
@@ -137,6 +178,32 @@ class Index:
         """
         chosen = Selection(self._roots)
         return self._asked(lambda connection: selection.places(connection, chosen))
+
+    def sweeps(self, where: str, values: Sequence[Any]) -> list[str]:
+        """Give the keys of the sweeps that runs belong to.
+
+        Args:
+            where: As for `select`.
+            values: As for `select`.
+
+        Returns:
+            The keys, sorted; an empty one of runs of none.
+        """
+        chosen = Selection(self._roots, where, values, order="sweep")
+        return self._asked(lambda connection: selection.sweeps(connection, chosen))
+
+    def swept(self, where: str, values: Sequence[Any]) -> list[SweptRun]:
+        """Give runs of sweeps, oldest first.
+
+        Args:
+            where: As for `select`.
+            values: As for `select`.
+
+        Returns:
+            What a sweep has to know of them.
+        """
+        chosen = Selection(self._roots, where, values)
+        return self._asked(lambda connection: selection.swept(connection, chosen))
 
     def experiments(self) -> list[str]:
         """Give the names of the experiments that have runs.
@@ -158,77 +225,35 @@ class Index:
     def close(self) -> None:
         """Let go of the file; the next reading opens it again."""
         with self._lock:
-            self._let_go()
-            self._connection, self._in_memory = None, False
+            self._kept.close()
 
     def _asked(self, question: Callable[[sqlite3.Connection], _Found]) -> _Found:
         with self._lock:
-            if self._connection is None:
+            if not self._kept.is_open:
                 self.refresh()
             try:
-                return question(self._current)
+                return question(self._kept.connection)
             except (sqlite3.DatabaseError, LookupError, TypeError, ValueError) as error:
-                if self._in_memory or not _is_damage(error):
+                if self.in_memory or not is_damage(error):
                     raise
             self.rebuild()
-            return question(self._current)
+            return question(self._kept.connection)
 
-    @property
-    def _current(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise sqlite3.OperationalError("the index was removed")
-        return self._connection
-
-    def _refresh_file(self, progress: Progress | None) -> None:
-        turn = Turn()
-        with contextlib.suppress(sqlite3.DatabaseError):
-            if self._open() and not look(self._current, self._roots, turn):
-                turn.end()
-                return
-        with store.write_lock():
+    @contextlib.contextmanager
+    def _with_team(self, *, is_new: bool) -> Iterator[None]:
+        """Have the index brought up to date within; then tell the team, and learn from it."""
+        if self._team is None:
+            yield
+            return
+        with self._team.meeting(self._own, is_new=is_new) as meeting:
+            self._roots = meeting.roots
+            yield
             try:
-                if self._open():
-                    _update(self._current, self._roots, turn, progress)
-                    return
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                meeting.exchange(self._kept)
+            except RecordError:
+                raise
+            except (OSError, sqlite3.Error):
+                if self.in_memory:
                     raise
-            self._replace(turn, progress)
-
-    def _replace(self, turn: Turn, progress: Progress | None) -> None:
-        self.close()
-        store.replaced(lambda new: _update(new, self._roots, turn, progress))
-        self._open()
-
-    def _use_memory(self, progress: Progress | None) -> None:
-        self._keep(store.copied_to_memory())
-        self._in_memory = True
-        _update(self._current, self._roots, Turn(), progress)
-
-    def _open(self) -> bool:
-        self._keep(store.opened())
-        return self._connection is not None
-
-    def _keep(self, connection: sqlite3.Connection | None) -> None:
-        self.close()
-        self._connection = connection
-        if connection is not None:  # Python 3.13 warns of one that nobody has closed
-            self._let_go = weakref.finalize(self, connection.close)
-
-
-def _update(
-    connection: sqlite3.Connection, roots: list[str], turn: Turn, progress: Progress | None
-) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        write(connection, look(connection, roots, turn), progress)
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-    turn.end()
-
-
-def _is_damage(error: Exception) -> bool:
-    """Tell a damaged file from one that is locked, read-only or on a full disk."""
-    return not isinstance(error, sqlite3.OperationalError) or str(error).startswith("no such")
+                self._kept.use_memory(self._roots)
+                meeting.exchange(self._kept)

@@ -168,7 +168,7 @@ def stamp_of(folder: str, is_open: bool) -> str:
 def _known_folders(connection: sqlite3.Connection, root: str) -> dict[str, Folder]:
     rows = connection.execute(
         "SELECT id, name, mtime, since, settled FROM experiments"
-        " WHERE root = (SELECT id FROM roots WHERE path = ?)",
+        " WHERE root = (SELECT id FROM roots WHERE path = ? AND host = '')",
         (kept_name(root),),
     )
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ __all__ = ["rows_of"]
 _BATCH = 500
 _SELECT = (
     "SELECT id, root, experiment, key, status, started, seconds, params, metrics, tags, notes,"
-    ' command, code, "commit", packages, python, host, parent, damage'
+    ' command, code, "commit", packages, python, host, parent, sweep, point, damage'
     " FROM runs JOIN bodies ON run = id WHERE id IN"
 )
 
@@ -36,8 +37,8 @@ def rows_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[RunR
         ValueError: It is damaged.
     """
     roots = {
-        number: Path(read_name(path))
-        for number, path in connection.execute("SELECT id, path FROM roots")
+        number: (Path(read_name(path)), host)
+        for number, path, host in connection.execute("SELECT id, path, host FROM roots")
     }
     rows = []
     for start in range(0, len(numbers), _BATCH):
@@ -48,14 +49,15 @@ def rows_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[RunR
     return rows
 
 
-def _row(values: tuple[Any, ...], roots: dict[int, Path]) -> RunRow:
+def _row(values: tuple[Any, ...], roots: dict[int, tuple[Path, str]]) -> RunRow:
     _, root, experiment, key, status, started, seconds, params, metrics, tags, notes, *texts = (
         values
     )
-    return RunRow(
+    path, away = roots[root]
+    row = RunRow(
         read_name(key),
         read_name(experiment),
-        roots[root],
+        path,
         status,
         started,
         seconds,
@@ -65,6 +67,7 @@ def _row(values: tuple[Any, ...], roots: dict[int, Path]) -> RunRow:
         _texts(notes),
         *texts,
     )
+    return replace(row, away=away) if away else row
 
 
 def _texts(kept: str) -> tuple[str, ...]:

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import sqlite3
 
-__all__ = ["ENDED_SQL", "is_ours", "make_tables"]
+__all__ = ["ENDED_SQL", "VERSION", "is_ours", "make_tables"]
 
 _APPLICATION = 0x74687870  # "thxp", in the file's header
-_VERSION = 1  # an index of another version is made anew
+VERSION = 2  # an index of another version is made anew, and a team's lies beside it
 ENDED_SQL = "('finished', 'failed', 'interrupted')"  # spelt as in the index over those that did not
 
 # `runs` is narrow, so that a condition on any column reads little; what is large is in `bodies`.
+# A root with a host is on another machine, and only a team's index has some; without one,
+# `identity` is empty. `version` says up to where it was told or learned, see `team`.
 # `experiments` and `looks` hold what the files were like when they were read, see `looking`.
 _TABLES = f"""
-CREATE TABLE roots (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
+CREATE TABLE roots (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL, identity TEXT NOT NULL DEFAULT '',
+    host TEXT NOT NULL DEFAULT '', version INTEGER NOT NULL DEFAULT 0,
+    lost INTEGER NOT NULL DEFAULT 0, UNIQUE (path, identity)
+);
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY, root INTEGER NOT NULL, experiment TEXT NOT NULL, key TEXT NOT NULL,
     status TEXT NOT NULL, started REAL NOT NULL, seconds REAL, tags TEXT NOT NULL,
     notes TEXT NOT NULL, command TEXT NOT NULL, code TEXT NOT NULL, "commit" TEXT NOT NULL,
     packages TEXT NOT NULL, python TEXT NOT NULL, host TEXT NOT NULL, parent TEXT NOT NULL,
-    damage TEXT NOT NULL, UNIQUE (root, experiment, key)
+    sweep TEXT NOT NULL, point INTEGER, digest TEXT NOT NULL, damage TEXT NOT NULL,
+    UNIQUE (root, experiment, key)
 );
 CREATE INDEX runs_by_start ON runs (started, key);
 CREATE INDEX runs_by_key ON runs (key);
 CREATE INDEX runs_by_experiment ON runs (experiment, started);
+CREATE INDEX runs_by_sweep ON runs (sweep, started) WHERE sweep != '';
 CREATE INDEX runs_without_end ON runs (started) WHERE status NOT IN {ENDED_SQL};
 CREATE TABLE bodies (run INTEGER PRIMARY KEY, params TEXT NOT NULL, metrics TEXT NOT NULL);
 CREATE TABLE names (
@@ -60,7 +68,7 @@ def make_tables(connection: sqlite3.Connection) -> None:
     for statement in _TABLES.split(";\n"):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-    connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
 
 
@@ -80,4 +88,4 @@ def is_ours(connection: sqlite3.Connection) -> bool:
         connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("application_id", "user_version")
     )
-    return tuple(numbers) == (_APPLICATION, _VERSION)
+    return tuple(numbers) == (_APPLICATION, VERSION)

@@ -6,14 +6,40 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.runs.index.texts import kept_name, read_name
 
-__all__ = ["Selection", "experiments", "keys", "names", "numbers", "places"]
+__all__ = ["Selection", "SweptRun", "count", "experiments", "keys", "names", "numbers", "places",
+           "sweeps", "swept"]  # fmt: skip
 
+# A run that was brought here, or to a second machine, counts once: the one with files here.
+_ONCE = """+runs.root NOT IN ({away}) OR NOT EXISTS (
+    SELECT 1 FROM runs AS same WHERE same.key = runs.key AND same.experiment = runs.experiment
+    AND same.started = runs.started AND (same.root IN ({here})
+    OR (same.root < runs.root AND same.root IN ({away}))))"""
 _ALL = (1 << 63) - 1  # SQLite knows no greater number
+
+
+class SweptRun(NamedTuple):
+    """A run of a sweep, as far as its sweep has to know it.
+
+    Args:
+        paths: Its files.
+        status: As of `RunRow`.
+        started: As of `RunRow`.
+        sweep: The sweep's key.
+        point: The point's number; None where the record does not tell it.
+        digest: The point's digest.
+    """
+
+    paths: RunPaths
+    status: str
+    started: float
+    sweep: str
+    point: int | None
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -63,17 +89,30 @@ class Selection:
             return connection.execute(sql, values).fetchall()
 
     def _among_roots(self, connection: sqlite3.Connection) -> str:
-        known = dict(connection.execute("SELECT path, id FROM roots").fetchall())
-        wanted = [known[path] for path in map(kept_name, self.roots) if path in known]
-        if len(wanted) == len(known):
-            return "1"
+        known = connection.execute("SELECT id, path, host FROM roots").fetchall()
+        paths = set(map(kept_name, self.roots))
+        here = [number for number, path, host in known if not host and path in paths]
+        away = [number for number, _, host in known if host]
         # The plus keeps SQLite from looking runs up by their root, and then sorting all of them.
-        return f"+runs.root IN ({', '.join(map(str, wanted))})"
+        among = "1" if len(here + away) == len(known) else f"+runs.root IN ({_listed(here + away)})"
+        if not away:
+            return among
+        return f"{among} AND ({_ONCE.format(here=_listed(here), away=_listed(away))})"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def numbers(connection: sqlite3.Connection, selection: Selection) -> list[int]:
     """Give the numbers of runs in the index."""
     return [number for (number,) in selection.ask(connection, "id")]
+
+
+def count(connection: sqlite3.Connection, selection: Selection) -> int:
+    """Count runs; the selection is ordered by 1, the only column."""
+    ((number,),) = selection.ask(connection, "count(*)")
+    return int(number)
 
 
 def keys(connection: sqlite3.Connection, selection: Selection) -> list[str]:
@@ -82,12 +121,29 @@ def keys(connection: sqlite3.Connection, selection: Selection) -> list[str]:
 
 
 def places(connection: sqlite3.Connection, selection: Selection) -> list[RunPaths]:
-    """Give the files of runs."""
-    found = connection.execute("SELECT id, path FROM roots")
+    """Give the files of runs, as far as they are on this machine."""
+    found = connection.execute("SELECT id, path FROM roots WHERE host = ''")
     roots = {number: Path(read_name(path)) for number, path in found}
     return [
         RunPaths(roots[root], read_name(experiment), read_name(key))
         for root, experiment, key in selection.ask(connection, "root, experiment, key")
+        if root in roots
+    ]
+
+
+def sweeps(connection: sqlite3.Connection, selection: Selection) -> list[str]:
+    """Give the keys of the sweeps of runs."""
+    return [read_name(key) for (key,) in selection.ask(connection, "DISTINCT sweep")]
+
+
+def swept(connection: sqlite3.Connection, selection: Selection) -> list[SweptRun]:
+    """Give runs of sweeps."""
+    found = connection.execute("SELECT id, path FROM roots")
+    roots = {number: Path(read_name(path)) for number, path in found}
+    columns = "root, experiment, key, status, started, sweep, point, digest"
+    return [
+        SweptRun(RunPaths(roots[root], read_name(experiment), read_name(key)), *facts)
+        for root, experiment, key, *facts in selection.ask(connection, columns)
     ]
 
 

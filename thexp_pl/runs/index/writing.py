@@ -6,13 +6,14 @@ import itertools
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from thexp_pl.runs.index.entries import Entry, entry_of
 from thexp_pl.runs.index.looking import Changes, Folder, Seen, stamp_of
 from thexp_pl.runs.index.texts import kept_name
 from thexp_pl.runs.run import Run, read_run
 
-__all__ = ["Progress", "write"]
+__all__ = ["Progress", "Writer", "write"]
 
 Progress = Callable[[int, int], object]
 _BATCH = 500  # runs, so that little of what was read is in memory at a time
@@ -48,7 +49,7 @@ def write(
     connection.executemany(
         "DELETE FROM experiments WHERE id = ?", [(number,) for number in changes.gone_folders]
     )
-    writer = _Writer(connection)
+    writer = Writer(connection)
     writer.remove(gone)
     for folder in changes.folders:
         writer.put_folder(folder)
@@ -60,7 +61,13 @@ def write(
             progress(start + len(batch), len(seen))
 
 
-class _Writer:
+class Writer:
+    """Writes runs, in a transaction that the caller has begun.
+
+    Args:
+        connection: To the index.
+    """
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._names = {
@@ -72,11 +79,21 @@ class _Writer:
         self._folders: dict[str, tuple[int, int]] = {}  # by path: the numbers of root and folder
 
     def remove(self, numbers: Iterable[int]) -> None:
+        """Remove runs.
+
+        Args:
+            numbers: Their numbers.
+        """
         rows = [(number,) for number in numbers]
         for statement in _ALL_OF_A_RUN:
             self._connection.executemany(statement, rows)
 
     def put_folder(self, folder: Folder) -> None:
+        """Keep what an experiment's folder was like.
+
+        Args:
+            folder: The folder.
+        """
         root = self._root(folder.root)
         values = (folder.mtime, folder.since, folder.settled)
         number = folder.id
@@ -95,6 +112,11 @@ class _Writer:
         self._folders[folder.path] = (root, number)
 
     def put(self, batch: list[Seen]) -> None:
+        """Read runs and write them.
+
+        Args:
+            batch: The runs.
+        """
         entries: list[tuple[int, Seen, str, Entry]] = []
         old, gone = [], []
         for seen in batch:
@@ -107,32 +129,53 @@ class _Writer:
         self.remove(number for number in gone if number)
         for statement in _OF_A_RUN:
             self._connection.executemany(statement, old)
-        self._insert(entries)
+        self._insert_read(entries)
 
-    def _insert(self, entries: list[tuple[int, Seen, str, Entry]]) -> None:
-        runs, bodies, looks, params, metrics = [], [], [], [], []
+    def put_away(self, root: int, batch: list[tuple[str, str, Entry]]) -> None:
+        """Write runs whose files are on another machine.
+
+        Args:
+            root: The number of their root.
+            batch: Of each the experiment, the key, and what is kept of it.
+        """
+        rows, old = [], []
+        for experiment, key, entry in batch:
+            place = (root, kept_name(experiment), kept_name(key))
+            found = self._connection.execute(
+                "SELECT id FROM runs WHERE root = ? AND experiment = ? AND key = ?", place
+            ).fetchone()
+            old += [found] if found else []
+            rows.append(((found[0] if found else next(self._numbers), *place), entry))
+        for statement in _OF_A_RUN:
+            self._connection.executemany(statement, old)
+        self._insert(rows)
+
+    def _insert_read(self, entries: list[tuple[int, Seen, str, Entry]]) -> None:
+        rows, looks = [], []
         for number, seen, stamp, entry in entries:
             root, folder = self._place(seen.folder)
             key = kept_name(seen.key)
-            runs.append((number, root, kept_name(seen.folder.name), key, *entry.facts))
-            bodies.append((number, entry.params, entry.metrics))
+            rows.append(((number, root, kept_name(seen.folder.name), key), entry))
             looks.append((number, folder, key, entry.is_open, stamp))
+        self._insert(rows)
+        self._put_rows("looks", looks)
+
+    def _insert(self, rows: list[tuple[tuple[Any, ...], Entry]]) -> None:
+        params, metrics = [], []
+        for (number, *_), entry in rows:
             for name, values in entry.param_rows.items():
                 params.append((self._name("param", name), number, *values))
             for name, values in entry.metric_rows.items():
                 metrics.append((self._name("metric", name), number, *values))
-        for table, rows in (
-            ("runs", runs),
-            ("bodies", bodies),
-            ("looks", looks),
-            ("params", sorted(params, key=_place_in_table)),
-            ("metrics", sorted(metrics, key=_place_in_table)),
-        ):
-            if rows:
-                marks = ", ".join("?" * len(rows[0]))
-                self._connection.executemany(
-                    f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows
-                )
+        self._put_rows("runs", [(*place, *entry.facts) for place, entry in rows])
+        self._put_rows("bodies", [(place[0], one.params, one.metrics) for place, one in rows])
+        self._put_rows("params", sorted(params, key=_place_in_table))
+        self._put_rows("metrics", sorted(metrics, key=_place_in_table))
+
+    def _put_rows(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
 
     def _name(self, kind: str, name: str) -> int:
         number = self._names.get((kind, name))
@@ -151,7 +194,9 @@ class _Writer:
     def _root(self, path: str) -> int:
         kept = kept_name(path)
         self._connection.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (kept,))
-        found = self._connection.execute("SELECT id FROM roots WHERE path = ?", (kept,))
+        found = self._connection.execute(
+            "SELECT id FROM roots WHERE path = ? AND host = ''", (kept,)
+        )
         return int(found.fetchone()[0])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from thexp_pl.errors import QueryError, near_miss
@@ -20,6 +21,7 @@ _WORDS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
     ast.Is: "is", ast.IsNot: "is not",
 }  # fmt: skip
+_SWEEP = re.compile("sweep-[0-9a-z-]*")  # which Python would take for a difference
 _MAX_LEVELS = 12  # SQLite takes 17 before the longest of our tests
 _METHODS = {"startswith": starts, "endswith": ends}
 _CALLS = "matches(name, 'pattern'), name.startswith('text') and name.endswith('text')"
@@ -29,7 +31,8 @@ def compile_query(text: str) -> Condition:
     """Make a condition of a query.
 
     Args:
-        text: The query, see `thexp_pl.runs.query`.
+        text: The query, see `thexp_pl.runs.query`; or a sweep's key, or the beginning of
+            several, all of whose runs are meant.
 
     Returns:
         The condition; its values are bound, never written into the SQL.
@@ -40,6 +43,8 @@ def compile_query(text: str) -> Condition:
     >>> compile_query("status == 'finished'")
     Condition(sql='((runs."status" = ?))', values=('finished',), names=())
     """
+    if isinstance(text, str) and _SWEEP.fullmatch(text):
+        text = f"sweep.startswith('{text}')"
     return _condition(*_inside_nots(parse(text)), text)
 
 

@@ -54,12 +54,13 @@ class Name:
 
 
 _TEXTS = ("experiment", "key", "status", "command", "code", "commit", "python", "host", "parent",
-          "root", "damage")  # fmt: skip
+          "sweep", "root", "damage")  # fmt: skip
 COLUMNS = {name: Name(name, "runs", name, ("text",)) for name in _TEXTS} | {
     "tags": Name("tags", "runs", "tags", ("list",)),
     "notes": Name("notes", "runs", "notes", ("list",)),
     "started": Name("started", "runs", "started", ("number",), reads="moment"),
     "age": Name("age", "runs", "started", ("number",), reads="age"),
+    "point": Name("point", "runs", "point", ("number",)),
     "seconds": Name("seconds", "runs", "seconds", ("number",), reads="span"),
 }
 _PLAIN = re.compile(r"(?:params|metrics)\.[^\[\]\"'\s<>=!()]+")

@@ -14,6 +14,7 @@ __all__ = ["absent", "alias_of", "placed", "placed_two"]
 
 _NAME = "(SELECT id FROM names WHERE kind = ? AND name = ?)"
 _SINGULAR = {"params": "param", "metrics": "metric"}
+_NULLABLE = ("seconds", "point")  # columns of `runs`
 
 
 def alias_of(name: Name) -> str:
@@ -96,7 +97,7 @@ def _present(name: Name, alias: str) -> str:
     """Test that a row of a name's table has a value; empty where each has."""
     if name.table == "params":
         return f"{alias}.kind <> 'null'"
-    return f"{alias}.seconds IS NOT NULL" if name.column == "seconds" else ""
+    return f"{alias}.{name.column} IS NOT NULL" if name.column in _NULLABLE else ""
 
 
 def _key(name: Name) -> tuple[str, str]:

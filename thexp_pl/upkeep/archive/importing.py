@@ -48,7 +48,7 @@ def import_runs(
     path: str | os.PathLike[str],
     root: str | os.PathLike[str] = "./experiment",
     *,
-    progress: Callable[[int], None] = lambda size: None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Imported:
     """Bring the runs of a file that `export_runs` wrote into a root, all of them or none.
 
@@ -57,7 +57,8 @@ def import_runs(
     Args:
         path: The file.
         root: The experiment root; it is made where it is missing.
-        progress: Called with the bytes of each block that was unpacked.
+        progress: Called with the bytes that are unpacked and their number; with 0 and 0 while the
+            code is checked and all of it brought to its place.
 
     Returns:
         What came in; a run that is there with the same content is not touched.
@@ -75,6 +76,7 @@ def import_runs(
             try:
                 _check_room(archive.table, top)
                 _unpack(archive, aside, progress)
+                progress(0, 0)
                 imported = _take(archive.table, aside, top.resolve())
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
@@ -105,11 +107,18 @@ def _check_room(table: Table, top: Path) -> None:
         )
 
 
-def _unpack(archive: Archive, aside: Path, progress: Callable[[int], None]) -> None:
+def _unpack(archive: Archive, aside: Path, progress: Callable[[int, int], object]) -> None:
+    total, done = sum(file.bytes for file in archive.table.files), 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(done, total)
+
     for file in archive.table.files:
         target = aside / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        archive.extract(file, target, progress)
+        archive.extract(file, target, advance)
         os.utime(aside)  # it is not left over, however long this takes
     for link in archive.table.links:  # last, so that nothing is written through one
         target = aside / link.path

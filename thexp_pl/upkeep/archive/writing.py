@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -20,6 +19,7 @@ from thexp_pl.jsonable import dumps
 from thexp_pl.record.code.git import Git, GitError
 from thexp_pl.record.code.store import Store
 from thexp_pl.record.names import shown
+from thexp_pl.record.outputs import output_error, refuse_taken
 from thexp_pl.record.paths import RunPaths, code_store
 from thexp_pl.runs.run import read_run
 from thexp_pl.upkeep.archive.layout import (
@@ -32,6 +32,7 @@ from thexp_pl.upkeep.archive.layout import (
     name_fault,
     stays_inside,
 )
+from thexp_pl.upkeep.folders import size_of
 from thexp_pl.upkeep.needs import checkpoint_files, needs_of
 
 __all__ = ["Exported", "export_runs"]
@@ -66,7 +67,7 @@ def export_runs(
     path: str | os.PathLike[str],
     *,
     checkpoints: bool = True,
-    progress: Callable[[int], None] = lambda size: None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Exported:
     """Write runs and their code to a file that `import_runs` reads, on any machine.
 
@@ -74,7 +75,8 @@ def export_runs(
         runs: The runs; none that is running.
         path: The file, which must not be there yet; it takes its name when all is in it.
         checkpoints: Take the checkpoints, keypoints and models too.
-        progress: Called with the bytes of each block that was written.
+        progress: Called with the bytes of the runs that are written and their number; with 0 and 0
+            while git packs the code.
 
     Returns:
         What was written. Sockets, pipes, locks and links that lead out of a run are left out.
@@ -85,7 +87,7 @@ def export_runs(
         OSError: A file of a run cannot be read; nothing is left behind.
     """
     target = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`
-    _refuse_taken(target)
+    refuse_taken(target)
     _check(runs)
     aside = target.with_name(f".tmp-{os.urandom(8).hex()}")
     try:
@@ -95,7 +97,7 @@ def export_runs(
                 table = writing.write(runs)
                 file.flush()
                 os.fsync(file.fileno())
-            _refuse_taken(target)  # it took a while
+            refuse_taken(target)  # it took a while
             aside.rename(target)
     finally:
         aside.unlink(missing_ok=True)
@@ -113,17 +115,7 @@ def _told_of(target: Path, aside: Path) -> Iterator[None]:
     except OSError as error:
         if error.filename not in (None, str(aside)):
             raise
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        way_out = "free some space there" if is_full else "see that its folder can be written"
-        raise RecordError(
-            f"cannot write {shown(str(target), 200)}: {error.strerror or error}; {way_out}, or name"
-            " another file"
-        ) from error
-
-
-def _refuse_taken(target: Path) -> None:
-    if os.path.lexists(target):
-        raise RecordError(f"there is a {str(target)!r} already: remove it, or name another file")
+        raise output_error(target, error) from error
 
 
 def _check(runs: Sequence[RunPaths]) -> None:
@@ -148,17 +140,21 @@ def _check(runs: Sequence[RunPaths]) -> None:
 class _Writing:
     """An archive while it is written."""
 
-    def __init__(self, file: IO[bytes], checkpoints: bool, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self, file: IO[bytes], checkpoints: bool, progress: Callable[[int, int], object]
+    ) -> None:
         self.left_out: list[tuple[str, str]] = []
         self._file = file
         self._checkpoints = checkpoints
         self._progress = progress
+        self._written = self._total = 0  # bytes
         self._files: list[File] = []
         self._links: list[Link] = []
 
     def write(self, runs: Sequence[RunPaths]) -> Table:
         """Write runs, their code and the table."""
         ordered = sorted(runs, key=lambda paths: (paths.experiment, paths.key))
+        self._total = sum(size_of(path) for paths in ordered for path in self._chosen(paths))
         with contextlib.ExitStack() as stack:
             for root in sorted({paths.root for paths in runs}):
                 if (code_store(root) / "HEAD").is_file():
@@ -173,14 +169,9 @@ class _Writing:
 
     def _add_run(self, archive: zipfile.ZipFile, paths: RunPaths) -> ArchivedRun:
         bare = ArchivedRun(paths.experiment, paths.key)
-        weights = set() if self._checkpoints else set(checkpoint_files(paths.folder))
-        for path in _below(paths.folder):
+        for path in self._chosen(paths):
             inner = path.relative_to(paths.folder).as_posix()
-            of_weights = (
-                path in weights or path.with_name(path.name.removesuffix(".json")) in weights
-            )
-            if not of_weights:
-                self._add(archive, path, bare.prefix + inner, inner)
+            self._add(archive, path, bare.prefix + inner, inner)
         if not any(file.path == f"{bare.prefix}run.json" for file in self._files):
             raise RecordError(f"the run {shown(paths.key)} has no run.json that can be exported")
         trees = _kept_trees(paths)
@@ -188,6 +179,12 @@ class _Writing:
         if tree is not None and tree not in trees:
             self.left_out.append((bare.prefix, "its code, which the store has not kept"))
         return ArchivedRun(paths.experiment, paths.key, trees)
+
+    def _chosen(self, paths: RunPaths) -> Iterator[Path]:
+        weights = set() if self._checkpoints else set(checkpoint_files(paths.folder))
+        for path in _below(paths.folder):
+            if weights.isdisjoint((path, path.with_name(path.name.removesuffix(".json")))):
+                yield path
 
     def _add(self, archive: zipfile.ZipFile, path: Path, name: str, inner: str) -> None:
         fault = name_fault(name)
@@ -218,7 +215,8 @@ class _Writing:
                 digest.update(block)
                 size += len(block)
                 out.write(block)
-                self._progress(len(block))
+                self._written += len(block)
+                self._progress(self._written, self._total)
         self._files.append(File(name, size, digest.hexdigest(), bool(mode & stat.S_IXUSR)))
 
     def _add_code(
@@ -227,6 +225,7 @@ class _Writing:
         by_root: dict[Path, set[str]] = {}
         for paths, run in zip(runs, archived, strict=True):
             by_root.setdefault(paths.root, set()).update(run.trees)
+        self._progress(0, 0)
         packs = [_packed(root, sorted(trees)) for root, trees in sorted(by_root.items()) if trees]
         if not packs:
             return

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from thexp_pl.record.facts.hashing import ChangedError, hash_file, hash_folder
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.runs.run import Run, read_run
 from thexp_pl.upkeep.checking.code import check_code
+from thexp_pl.upkeep.checking.course import Course
 from thexp_pl.upkeep.checking.faults import Fault
 from thexp_pl.upkeep.checking.files import check_files
+from thexp_pl.upkeep.folders import size_of
+from thexp_pl.upkeep.needs import checkpoint_files
 
-__all__ = ["Checked", "check"]
+__all__ = ["Checked", "check", "sizes_of"]
+
+_MAX_BYTES = 1 << 60  # no data has more, whatever a manifest says
 
 
 @dataclass
@@ -35,24 +41,45 @@ class Checked:
     running: list[str] = field(default_factory=list)
 
 
+def sizes_of(
+    runs: Sequence[RunPaths], progress: Callable[[int, int], object] = lambda done, total: None
+) -> list[int]:
+    """Say about how many bytes `check` reads of each run.
+
+    Args:
+        runs: The runs.
+        progress: Called with how many runs were looked at and how many there are.
+    """
+    sizes = []
+    for done, paths in enumerate(runs):
+        progress(done, len(runs))
+        sizes.append(_size(read_run(paths)))
+    return sizes
+
+
 def check(
-    runs: Sequence[RunPaths], *, progress: Callable[[int, int], None] = lambda done, total: None
+    runs: Sequence[RunPaths],
+    *,
+    sizes: Sequence[int] | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Checked:
     """Check manifests, code, checkpoints, random states, metrics, journals and declared data.
 
     Args:
         runs: The runs.
-        progress: Called with the steps done and their number.
+        sizes: What `sizes_of` gave of them; None: they are looked at here.
+        progress: Called with the bytes read and about how many there are; with 0 and 0 while git
+            reads the code.
 
     Returns:
         What was found.
     """
     found = Checked(len(runs))
     trees: dict[Path, dict[str, list[str]]] = {}
-    steps = len(runs) + len({paths.root for paths in runs})
-    for done, paths in enumerate(runs):
-        progress(done, steps)
-        run = read_run(paths)
+    course = Course(sizes_of(runs) if sizes is None else sizes, progress)
+    for part, paths in enumerate(runs):
+        course.begin(part)
+        run = read_run(paths)  # as it is now: by its turn it may be running, or not any more
         if run.damage:
             found.damaged.append(Fault(run.key, paths.manifest.name, run.damage))
             continue
@@ -62,26 +89,42 @@ def check(
         if run.status == "running":
             found.running.append(run.key)
             continue
-        damaged, gone = check_files(run)
+        damaged, gone = check_files(run, course)
         found.damaged += damaged
         found.gone += gone
-        found.changed += _changed_data(run)
-    for done, root in enumerate(sorted({paths.root for paths in runs}), len(runs)):
-        progress(done, steps)
+        found.changed += _changed_data(run, course)
+    progress(0, 0)
+    for root in sorted({paths.root for paths in runs}):
         found.damaged += check_code(root, trees.get(root, {}))
-    progress(steps, steps)
     return found
 
 
-def _changed_data(run: Run) -> Iterator[Fault]:
+def _size(run: Run) -> int:
+    """Say how much is read of a run: its checkpoints twice, for its journal and their sidecars."""
+    sizes = [size_of(run.paths.folder), *map(size_of, checkpoint_files(run.paths.folder))]
+    return sum(sizes) + sum(_bytes(used) for used, _ in _used(run))
+
+
+def _bytes(used: dict[str, Any]) -> int:
+    size = used.get("bytes")
+    return size if type(size) is int and 0 < size < _MAX_BYTES else 0
+
+
+def _used(run: Run) -> Iterator[tuple[dict[str, Any], str]]:
+    if run.damage:
+        return
     for used in run.manifest["uses"]:
-        named, sha256 = used.get("path"), used.get("sha256")
-        if used.get("state") != "hashed" or not isinstance(named, str) or "\0" in named:
-            continue
+        named = used.get("path")
+        if used.get("state") == "hashed" and isinstance(named, str) and "\0" not in named:
+            yield used, named
+
+
+def _changed_data(run: Run, course: Course) -> Iterator[Fault]:
+    for used, named in _used(run):
         path = run.paths.root.resolve() / named
         reader = hash_folder if used.get("kind") == "folder" else hash_file
         try:
-            if reader(path, lambda: False).sha256 != sha256:
+            if reader(path, course.reading(_bytes(used))).sha256 != used.get("sha256"):
                 yield Fault(run.key, named, "it is not what the run used")
         except FileNotFoundError:
             yield Fault(run.key, named, "it is not there any more")

@@ -21,19 +21,22 @@ from thexp_pl.runs.run import Run
 from thexp_pl.saver.names import kind_of, sidecar_path
 from thexp_pl.saver.reading import open_regular, verify
 from thexp_pl.saver.sidecar import read_sidecar
+from thexp_pl.upkeep.checking.course import Course
 from thexp_pl.upkeep.checking.events import left_by, read_events
 from thexp_pl.upkeep.checking.faults import Fault
+from thexp_pl.upkeep.folders import size_of
 
 __all__ = ["check_files"]
 
 _TOLERANCE = 1e-9  # of a mean: the order of adding may differ
 
 
-def check_files(run: Run) -> tuple[list[Fault], list[Fault]]:
+def check_files(run: Run, course: Course) -> tuple[list[Fault], list[Fault]]:
     """Check all files of a run that has ended.
 
     Args:
         run: The run; its manifest can be read.
+        course: Told what is read.
 
     Returns:
         What is damaged, and what is merely gone: files that the journal knows, and that somebody
@@ -46,7 +49,7 @@ def check_files(run: Run) -> tuple[list[Fault], list[Fault]]:
     if run.manifest["status"] in ENDED and run.manifest["metrics"] and not journal.exists():
         gone.append(Fault(run.key, journal.name, "it is gone, and with it what the run left"))
     for path, (sha256, size) in left_by(events).items():
-        fault = _hash_fault(run.paths.folder / path, sha256, size)
+        fault = _hash_fault(run.paths.folder / path, sha256, course, size)
         if fault is None:
             gone.append(Fault(run.key, path, "it is gone"))
         elif fault:
@@ -56,8 +59,8 @@ def check_files(run: Run) -> tuple[list[Fault], list[Fault]]:
     known = {fault.path for fault in damaged}
     more = (
         *_manifest_faults(run),
-        *_checkpoint_faults(run, whole),
-        *_state_faults(run),
+        *_checkpoint_faults(run, whole, course),
+        *_state_faults(run, course),
         *_metrics_faults(run),
         *_note_faults(run),
     )
@@ -65,9 +68,9 @@ def check_files(run: Run) -> tuple[list[Fault], list[Fault]]:
     return damaged, gone
 
 
-def _hash_fault(path: Path, sha256: str, size: int | None = None) -> str | None:
+def _hash_fault(path: Path, sha256: str, course: Course, size: int | None = None) -> str | None:
     try:
-        found = hash_file(path, lambda: False, size).sha256
+        found = hash_file(path, course.reading(size_of(path)), size).sha256
     except FileNotFoundError:
         return None
     except (OSError, ChangedError) as error:
@@ -84,7 +87,9 @@ def _manifest_faults(run: Run) -> Iterator[tuple[str, str]]:
         yield run.paths.manifest.name, fault
 
 
-def _checkpoint_faults(run: Run, whole: Collection[str]) -> Iterator[tuple[str, str]]:
+def _checkpoint_faults(
+    run: Run, whole: Collection[str], course: Course
+) -> Iterator[tuple[str, str]]:
     for at, _, names in os.walk(run.paths.folder):
         for name in sorted(names):
             path = Path(at, name)
@@ -94,6 +99,7 @@ def _checkpoint_faults(run: Run, whole: Collection[str]) -> Iterator[tuple[str, 
                 # kill may come before a save has ended.
                 must_be_saved = run.status in ENDED and inner not in whole
                 fault = _pair_fault(path, must_be_saved=must_be_saved)
+                course.read(size_of(path))
                 if fault:
                     yield inner, fault
             elif name.endswith(".json") and kind_of(name[:-5]) and name[:-5] not in names:
@@ -113,7 +119,7 @@ def _pair_fault(path: Path, *, must_be_saved: bool) -> str:
     return ""
 
 
-def _state_faults(run: Run) -> Iterator[tuple[str, str]]:
+def _state_faults(run: Run, course: Course) -> Iterator[tuple[str, str]]:
     for path in sorted(run.paths.start_state.parent.glob(f"*{SUFFIX}")):
         inner = path.relative_to(run.paths.folder).as_posix()
         try:
@@ -124,7 +130,7 @@ def _state_faults(run: Run) -> Iterator[tuple[str, str]]:
             yield inner, f"it cannot be read: {error.strerror or error}"
     recorded = (run.manifest.get("random_states") or {}).get("sha256")
     if isinstance(recorded, str):
-        fault = _hash_fault(run.paths.start_state, recorded)
+        fault = _hash_fault(run.paths.start_state, recorded, course)
         if fault is None or fault:
             inner = run.paths.start_state.relative_to(run.paths.folder).as_posix()
             yield inner, fault or "it is gone"
