@@ -18,6 +18,8 @@ from thexp_pl.callbacks.experiment import ExperimentCallback
 from thexp_pl.callbacks.key_error_save import KeyErrorSave
 from thexp_pl.callbacks.logger import LoggerCallback
 from thexp_pl.callbacks.meter import MeterCallback
+from thexp_pl.callbacks.notebook import NotebookCallback
+from thexp_pl.callbacks.pruning import PruningCallback
 from thexp_pl.callbacks.rnd import RndCallback
 from thexp_pl.callbacks.saver import SaverCallback
 from thexp_pl.callbacks.timing_checkpoint import TimingCheckpoint
@@ -36,6 +38,8 @@ __all__ = [
     "LoggerCallback",
     "MeterCallback",
     "ModelCheckpoint",
+    "NotebookCallback",
+    "PruningCallback",
     "RndCallback",
     "SaverCallback",
     "TimingCheckpoint",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pytorch_lightning as pl
 
 from thexp_pl.atomic import write_text
@@ -13,19 +16,26 @@ from thexp_pl.record import Experiment
 from thexp_pl.record.ending import status_of
 from thexp_pl.record.faults import Tolerant
 from thexp_pl.report import run_report
+from thexp_pl.report.album import curve_sections, picture_sections
+from thexp_pl.report.reporter.folder import check_inside
 from thexp_pl.runs.run import read_run
+
+if TYPE_CHECKING:
+    from thexp_pl.report import Reporter
 
 __all__ = ["AutoReport"]
 
+_SUFFIXES = (".md", ".png")
 _FILE = "report.md"
 
 
 class AutoReport(Hookable, pl.Callback):
     """Writes ``plot/report.md`` into the run's folder at the end of a training.
 
-    Parameters, the last, lowest and highest value of each metric, checkpoints, environment: what
-    the record holds by then. A training that fails or is interrupted has its report too. A report
-    that cannot be written is one warning.
+    Parameters, the last, lowest and highest value of each metric and its curve, checkpoints,
+    environment: what the record holds by then; the pictures that lie in ``plot/``, and what the
+    facade's `reporter` was given. A training that fails or is interrupted has its report too. A
+    report that cannot be written is one warning; without matplotlib it has tables alone.
 
     Args:
         every_n_epochs: Write it after every n-th epoch too, over the one before; None: at the end.
@@ -41,6 +51,7 @@ class AutoReport(Hookable, pl.Callback):
             raise UsageError(f"every_n_epochs must be 1 or more, or None, not {every_n_epochs!r}")
         self.every_n_epochs = every_n_epochs
         self._run: Experiment | None = None
+        self._reporter: Reporter | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Find the run."""
@@ -54,6 +65,8 @@ class AutoReport(Hookable, pl.Callback):
                 "Trainer's loggers"
             )
         self._run = logger.experiment
+        facade: Any = getattr(pl_module, "facade", None)  # a plain LightningModule has none
+        self._reporter = facade.reporter if facade is not None else None
         self._tolerant = Tolerant(f"the report of {self._run.key}")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -79,9 +92,19 @@ class AutoReport(Hookable, pl.Callback):
             self._tolerant(self._write, self._run, ending)
 
     def _write(self, run: Experiment, ending: str) -> None:
-        folder = run.hold_exp_part("plot", [".md"])
+        folder = run.hold_exp_part("plot", _SUFFIXES)
+        check_inside(folder, run.path)
         run.flush()
-        write_text(folder / _FILE, run.redact(run_report(read_run(run.paths), ending)))
+        pictures = self._tolerant(self._pictures, run, folder) or ()  # what fails leaves the tables
+        report = run_report(read_run(run.paths), run.redact(ending), pictures)
+        write_text(folder / _FILE, run.redact(report))
+
+    def _pictures(self, run: Experiment, folder: Path) -> list[str]:
+        reporter, reported = self._reporter, []
+        if reporter is not None:
+            reported = reporter.sections(folder)
+        own = reporter.savedir if reporter is not None and reported else None
+        return [*curve_sections(run.paths, folder), *reported, *picture_sections(folder, own)]
 
     def __getstate__(self) -> dict[str, object]:
-        return {**vars(self), "_run": None}
+        return {**vars(self), "_run": None, "_reporter": None}

@@ -71,6 +71,11 @@ class Schedule:
         """Have the next place saved."""
         self._is_due = True
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the next place is to be saved."""
+        return self._is_due
+
     def take(self, batches: int) -> bool:
         """Say whether to save at this place, which then counts as saved.
 

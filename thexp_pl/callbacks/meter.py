@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from thexp_pl.callbacks.empty_hooks import call_again, pass_over
 from thexp_pl.callbacks.gather import gathered, has_failed, log_alike
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.callbacks.joined import computed, joined, metrics_in, numbers_of
@@ -49,6 +50,18 @@ class MeterCallback(Hookable, pl.Callback):
         """Note whose checkpoints these sums go into."""
         refuse_twin(trainer)
         self._trainer = trainer
+        if stage == "fit":
+            pass_over(self, trainer)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Have all hooks called again."""
+        call_again(self)
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Have all hooks called again."""
+        call_again(self)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the sums of every rank; where an error ends the training, of this one only.
@@ -132,7 +145,7 @@ def batch_size(batch: Any) -> int | None:
         batch: A batch, of tensors in whatever tuples, lists and dicts.
     """
     if isinstance(batch, torch.Tensor):
-        return len(batch) if batch.ndim else None
+        return batch.shape[0] if batch.ndim else None
     if isinstance(batch, Mapping):
         batch = list(batch.values())
     if isinstance(batch, (list, tuple)):

@@ -62,7 +62,8 @@ class Signals:
     two ways. A signal that the process ignores, or that no Python code handles, is left alone.
 
     In a process that Lightning has spawned or forked, the end of the one that launched it is a
-    SIGTERM too, unless a signal has come already.
+    SIGTERM too, unless a signal has come already. A process that is forked while the training runs,
+    such as a loader's worker, leaves the signals to it; SIGTERM ends that process.
 
     Args:
         trainer: The Trainer, whose own handlers are registered.
@@ -74,6 +75,7 @@ class Signals:
         self._came_at: dict[int, float] = {}
         self._answered: set[int] = set()
         self._launched_by: int | None = None
+        self._pid = os.getpid()
         self.hurried = False  # whether a second signal ended the training
 
     @property
@@ -128,6 +130,11 @@ class Signals:
         return ending
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:
+            if number == signal.SIGTERM:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+            return
         before = self._came_at.get(number)
         if before is None:
             self._note(number, "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
@@ -143,8 +150,10 @@ class Signals:
         self._came_at[number] = time.monotonic()
         if self._trainer.is_global_zero:
             follows = _SAVES if self._is_anothers(number) else _ENDS
+            # a handler may say itself what it will do
+            said = getattr(self._previous.get(number), "notice", f"\n{what}: {follows}\n")
             with contextlib.suppress(OSError):
-                os.write(2, f"\n{what}: {follows}\n".encode())  # print may be interrupted
+                os.write(2, said.encode())  # print may be interrupted
 
     def _act(self, number: int, frame: FrameType | None) -> BaseException | None:
         previous = self._previous.get(number, signal.SIG_DFL)

@@ -13,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 
 from thexp_pl import rnd
 from thexp_pl.callbacks.after import after_module_hook
+from thexp_pl.callbacks.empty_hooks import call_again, pass_over
 from thexp_pl.callbacks.exactness import tell_inexactness
 from thexp_pl.callbacks.gather import gathered, has_failed
 from thexp_pl.callbacks.hook import Hookable
@@ -94,6 +95,7 @@ class RndCallback(Hookable, pl.Callback):
         self._release()
         if stage == "fit":
             self._trainer, self._loaded, self._awaits = trainer, None, []
+            pass_over(self, trainer)
             # between the making of the loaders and that of their iterators, which may read ahead
             self._replace(trainer.fit_loop, "_load_combined_loader_states", self._positioned)
             self._replace(trainer.fit_loop, "reset", self._settled)  # the loops are restored then
@@ -131,6 +133,7 @@ class RndCallback(Hookable, pl.Callback):
         self._release()
 
     def _release(self) -> None:
+        call_again(self)
         while self._undo:
             self._undo.pop()()
 

@@ -126,15 +126,17 @@ class SavedFit:
         self._schedule.count_batch(completed_batches(self._trainer))
         if ends_here(self._trainer):
             self._schedule.ask()
-        is_due = validation_is_due(self._trainer)
-        self._at_place(not is_due and can_go_on_from_here(self._trainer))
+        self._at_place(self._is_whole_after_batch)
+
+    def _is_whole_after_batch(self) -> bool:
+        return not validation_is_due(self._trainer) and can_go_on_from_here(self._trainer)
 
     def _after_validation(self) -> None:
         if not self._trainer.sanity_checking:
             self._monitored.note(self._trainer)
             if ends_here(self._trainer):  # a callback may have stopped it
                 self._schedule.ask()
-            self._at_place(can_go_on_from_here(self._trainer))
+            self._at_place(lambda: can_go_on_from_here(self._trainer))
 
     def after_epoch(self) -> None:
         """Save what is due at an epoch's end; an epoch that was cut short counts for nothing."""
@@ -144,9 +146,9 @@ class SavedFit:
         if ends_here(self._trainer):
             self._schedule.ask()
         self._monitored.warn_if_missing(self._trainer)
-        self._at_place(True, keypoint)
+        self._at_place(lambda: True, keypoint)
 
-    def _at_place(self, is_whole: bool, keypoint: bool = False) -> None:
+    def _at_place(self, is_whole: Callable[[], bool], keypoint: bool = False) -> None:
         """Agree with the other ranks, and save where a checkpoint would hold all there is."""
         self._store.take_up_faults()
         signal, fault = agreed(self._trainer, self._signals.asked, self._store.fault is not None)
@@ -155,7 +157,8 @@ class SavedFit:
         if signal and not self._ending:
             self._asked = signal
             self._schedule.ask()
-        if not is_whole:
+        # in this order: after most batches nothing is due, and Lightning is slow to answer
+        if not (keypoint or self._asked or self._schedule.is_due) or not is_whole():
             return
         self._save(self._schedule.take(completed_batches(self._trainer)), keypoint)
         if self._asked:
@@ -209,11 +212,14 @@ class SavedFit:
             CheckpointError: A file could not be written, and that is to stop the training.
             BaseException: What a signal that came in the end asks for.
         """
-        signal, fault = agreed(self._trainer, self._signals.asked, self._store.fault is not None)
-        if signal:
-            self._asked = signal
-            self._answer()
-        self._let_go()
+        try:
+            faulty = self._store.fault is not None
+            signal, fault = agreed(self._trainer, self._signals.asked, faulty)
+            if signal:
+                self._asked = signal
+                self._answer()
+        finally:  # also where a handler of someone else raises: else the next fit is told of it
+            self._let_go()
         if fault:
             self._store.raise_fault()
         self.leave()

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from thexp_pl.callbacks.due import Schedule
+from thexp_pl.callbacks.empty_hooks import call_again, pass_over
 from thexp_pl.callbacks.hook import Hookable
 from thexp_pl.callbacks.leftovers import EarlyStops, restore_callback_metrics, write_rows
 from thexp_pl.callbacks.monitored import Monitored
@@ -162,6 +163,7 @@ class SaverCallback(Hookable, Checkpoint):
         refuse_another(trainer, SaverCallback)
         refuse_sharded(trainer)
         refuse_unfound_last(trainer)
+        pass_over(self, trainer)
         self._store = self._open(trainer)
         self._stops = EarlyStops(trainer)
 
@@ -170,6 +172,7 @@ class SaverCallback(Hookable, Checkpoint):
             return Store(None, self.on_error)
         logger = find_run_logger(trainer)
         if logger is not None:
+            logger.experiment.open_again()  # what is saved is recorded, and what it replaces too
             logger.experiment.hold_exp_part("modules", [".ckpt", ".pth"])
         options: dict[str, Any] = {"background": self.background}
         if logger is not None:
@@ -249,6 +252,7 @@ class SaverCallback(Hookable, Checkpoint):
             self._fit = None
         if self._store is not None:
             self._store.abandon()
+        call_again(self)
         note_signal(trainer, exception)
 
     def on_save_checkpoint(
@@ -266,6 +270,7 @@ class SaverCallback(Hookable, Checkpoint):
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Write all that waits, and let the Saver go."""
+        call_again(self)
         if stage == "fit" and self._store is not None:
             self._store.close()
 

@@ -71,7 +71,7 @@ class ExactSampler(DistributedSampler[Any]):
             order = torch.randperm(size, generator=generator)
         else:
             order = torch.arange(size)
-        if size:
+        if size and world > 1:
             length = len(self)
             order = order[torch.arange(rank, rank + length * world, world) % size]
         return order

@@ -87,11 +87,11 @@ class SampleSource(Dataset[Any]):
         if self._draws_nothing:  # what is set to no seed need not be put back
             return False, self._collate_fn(self._loaded(request)), request.after
         with undisturbed() if get_worker_info() is None else nullcontext():
-            seed_all(request.seed)
             if self._per_item:
                 data = self._one_by_one(request)
                 seed_all(request.seed)  # for collate_fn, whatever the items drew
             else:
+                seed_all(request.seed)
                 data = self._loaded(request)
             return False, self._collate_fn(data), request.after
 

@@ -41,8 +41,10 @@ class RunHandle:
         """
         is_elsewhere, self._elsewhere = self._elsewhere, False
         if not self.begun:
-            self._experiment.start_exp()
-            self.begun = True
+            try:
+                self._experiment.start_exp()
+            finally:  # a start that was interrupted has ended the run
+                self.begun = self._experiment.has_started
         elif is_elsewhere:
             with contextlib.suppress(UsageError):  # it has ended
                 self._experiment.go_on()

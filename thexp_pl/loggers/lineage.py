@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from thexp_pl.errors import CheckpointError
 from thexp_pl.record import Experiment
+from thexp_pl.record.journal import read_journal
 from thexp_pl.record.manifest import read_manifest
 from thexp_pl.record.metrics.history import Range, ranges_before
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.saver.sidecar import Record, read_sidecar
 
-__all__ = ["as_noted", "note_load", "note_resume", "run_of_checkpoint"]
+__all__ = ["Origin", "as_noted", "note_load", "note_resume", "origin_of", "run_of_checkpoint"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A checkpoint that was loaded, as the run that goes on from it is to record it.
+
+    Args:
+        path: The file, or a URL.
+        run: The key of the run that saved it; None where that is not known.
+        record: What its sidecar says; None without one.
+        rows: The metrics of this run that came before it; None where that is not known.
+        written: All that this run had measured when it was loaded; None where that is not known.
+    """
+
+    path: str
+    run: str | None
+    record: Record | None
+    rows: tuple[Range, ...] | None
+    written: tuple[Range, ...] | None
 
 
 def note_load(run: Experiment, path: str | os.PathLike[str]) -> None:
@@ -27,28 +48,63 @@ def note_load(run: Experiment, path: str | os.PathLike[str]) -> None:
     run.log_event("load", path=as_noted(path), run=_origin(path)[0])
 
 
-def note_resume(run: Experiment, path: str | os.PathLike[str], state: Any) -> None:
-    """Note that a training goes on from a checkpoint.
-
-    Of another run, that run becomes this one's parent. In a run that goes on in its own folder, the
-    metrics that came after the checkpoint are passed over from now on.
+def origin_of(run: Experiment, path: str | os.PathLike[str], state: Any) -> Origin:
+    """Take up where a checkpoint comes from, as it is loaded.
 
     Args:
-        run: The run, which is open.
+        run: The run that loads it.
         path: The file, or a URL.
         state: What the file holds.
     """
     key, record = _origin(path)
-    facts: dict[str, Any] = {"path": as_noted(path), "run": key}
+    rows = _rows(run, record, state) if key == run.key else ()
+    return Origin(as_noted(path), key, record, rows, run.kept_rows())
+
+
+def note_resume(run: Experiment, origin: Origin, *, is_one_training: bool = False) -> None:
+    """Note that a training goes on from a checkpoint.
+
+    Of another run, that run becomes this one's parent. In a run that goes on from a checkpoint of
+    its own, or in its own folder, the metrics that came after it are passed over from now on, but
+    for what was measured since it was loaded.
+
+    Args:
+        run: The run, which is open.
+        origin: The checkpoint.
+        is_one_training: Whether all that the run has trained is one training, so that it gives way
+            to what another run's checkpoint holds.
+    """
+    key, record = origin.run, origin.record
+    facts: dict[str, Any] = {"path": origin.path, "run": key}
     if record is not None:
         facts |= {"step": record.step, "epoch": record.epoch}
-    if run.is_taken_up:
-        run.go_back(_rows(run, record, state) if key == run.key else (), **facts)
+    goes_back = run.is_taken_up or key == run.key or (is_one_training and _has_trained(run))
+    if goes_back and origin.rows is not None:
+        run.go_back((*origin.rows, *_since(run, origin)), **facts)
+    elif goes_back:
+        run.go_back(None, **facts)
     else:
         run.log_event("resume", **facts)
     if key not in (None, run.key):
         sha256 = None if record is None else record.sha256
-        run.set_parent(str(key), "resumed", as_noted(path), sha256)
+        run.set_parent(str(key), "resumed", origin.path, sha256)
+
+
+def _has_trained(run: Experiment) -> bool:
+    with contextlib.suppress(OSError):
+        return any(event["event"] == "fit" for event in read_journal(run.paths.journal))
+    return False
+
+
+def _since(run: Experiment, origin: Origin) -> tuple[Range, ...]:
+    """Give what was measured between the loading of a checkpoint and the training."""
+    now = run.kept_rows()
+    if not now or origin.written is None:
+        return ()
+    start, stop = now[-1]
+    before = [*(origin.rows or ()), *origin.written]
+    start = max([start, *(end for _, end in before)])
+    return ((start, stop),) if stop > start else ()
 
 
 def _origin(path: str | os.PathLike[str]) -> tuple[str | None, Record | None]:

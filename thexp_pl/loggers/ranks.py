@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import subprocess
 import threading
 import time
+import warnings
 from multiprocessing import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from thexp_pl.atomic import write_text
 from thexp_pl.record import Experiment
 from thexp_pl.record.ending import OpenRun, status_of, worker_exception
-from thexp_pl.record.faults import Tolerant
+from thexp_pl.record.faults import RecorderWarning, Tolerant
 from thexp_pl.record.paths import RankPaths, RunPaths
 from thexp_pl.record.ranks import RankRecord, note_exit
 from thexp_pl.record.redact import Redactor
@@ -74,6 +76,8 @@ class Ranks:
         self.paths = RunPaths(Path(place[0]), *place[1:])
         if experiment is not None:
             experiment.set_world(trainer.world_size, **_facts(trainer))
+        elif not self.paths.manifest.exists():
+            self._warn_of_own_folder(trainer.global_rank, self.paths)
         if experiment is None or is_worker:  # such a rank 0 is not the process that began the run
             self._begin_record(trainer, self.paths)
         if is_worker:
@@ -83,6 +87,15 @@ class Ranks:
         processes = getattr(launcher, "procs", [])
         if processes and isinstance(processes[0], subprocess.Popen):
             self._children = _Children(self.paths, trainer.global_rank + 1, processes)
+
+    def _warn_of_own_folder(self, rank: int, paths: RunPaths) -> None:
+        warnings.warn(
+            f"rank {rank} on {socket.gethostname()} does not see the run that rank 0 records: "
+            f"{paths.folder} is a folder of its own here, where it leaves what it prints and how "
+            "it ends; to go on from a checkpoint, every machine has to see the file",
+            RecorderWarning,
+            stacklevel=4,
+        )
 
     def _end_worker(self, *runs: OpenRun) -> None:
         exception = worker_exception()

@@ -31,7 +31,7 @@ class RunBoard:
         self._tolerant = tolerant
         self._board: Board | None = None
         self._standing: tuple[int, dict[str, float]] = (0, {})  # a run that pauses closes its board
-        self._is_first = True  # of this process's boards
+        self._times_back = 0  # that the run had gone back when the last board was opened
         self._names: dict[str, str] = {}  # as the record has them, without secrets
 
     def add_scalars(self, run: Experiment, step: int | None, values: Mapping[str, float]) -> None:
@@ -92,8 +92,8 @@ class RunBoard:
     def _open(self, run: Experiment) -> Board:
         from thexp_pl.loggers.board import Board  # only where a board is wanted
 
-        is_first, self._is_first = self._is_first, False
-        goes_back = is_first and run.is_taken_up
+        before, self._times_back = self._times_back, run.times_gone_back
+        goes_back = self._times_back > before
         board = Board(run.paths.board, self._tolerant.tell, self._standing, goes_back)
         run.at_end(partial(self._close, run))
         return board

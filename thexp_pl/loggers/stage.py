@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from thexp_pl.atomic import write_text
-from thexp_pl.loggers.lineage import note_load, note_resume
+from thexp_pl.loggers.lineage import note_load, note_resume, origin_of
 from thexp_pl.record import Experiment
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def note_stage(run: Experiment, trainer: pl.Trainer, model: nn.Module) -> None:
     path = None if trainer.strategy.restore_checkpoint_after_setup else trainer.ckpt_path
     if path is not None:
         if stage == "fit":
-            note_resume(run, path, trainer._checkpoint_connector._loaded_checkpoint)
+            state = trainer._checkpoint_connector._loaded_checkpoint
+            note_resume(run, origin_of(run, path, state))
         else:
             note_load(run, path)
 

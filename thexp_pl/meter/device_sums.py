@@ -17,7 +17,7 @@ Groups: TypeAlias = dict[Likeness, tuple[list[str], list[Tensor]]]
 
 # Updates that are held before they are summed: one tensor of a few numbers each, so a few hundred
 # kilobytes at most, while the work of summing is shared by that many updates.
-HELD = 256
+HELD = 512
 
 # tensors that agree in these are stacked without any conversion
 LIKENESS = attrgetter("device", "dtype", "layout", "shape")
@@ -95,7 +95,11 @@ class DeviceSums:
         Returns:
             The row: a 1-d tensor with a copy of the numbers, in order.
         """
-        row = sys.modules["torch"].stack(tensors).detach().flatten()
+        row = sys.modules["torch"].stack(tensors)
+        if row.requires_grad:
+            row = row.detach()
+        if row.ndim > 1:
+            row = row.flatten()
         key = (device, row.dtype, *names)
         rows, weights = self._held.setdefault(key, ([], []))
         rows.append(row)
@@ -135,7 +139,8 @@ class DeviceSums:
         torch = sys.modules["torch"]
         for (device, _, *names), (rows, weights) in self._held.items():
             table = torch.stack(rows).to(_wide(device))
-            weight = torch.stack(weights).unsqueeze(1)
+            same = len({*map(id, weights)}) == 1  # as where no step is weighted by its own size
+            weight = weights[0] if same else torch.stack(weights).unsqueeze(1)
             finite = table.isfinite()
             parts = [
                 torch.where(finite, table, 0.0) * weight,
@@ -144,12 +149,20 @@ class DeviceSums:
                 table.isposinf().to(table.dtype),
                 table.isneginf().to(table.dtype),
             ]
-            high, low = _total(torch.stack(parts, dim=2))
-            for column, name in enumerate(names):
-                before = self._sums.get((device, name))
-                self._sums[device, name] = two_sum(before, high[column], low[column])
+            self._count_in(device, names, _total(torch.stack(parts, dim=2)))
         self._held.clear()
         self._count = 0
+
+    def _count_in(self, device: Device, names: list[str], sums: Sums) -> None:
+        before = [self._sums.get((device, name)) for name in names]
+        known = [each for each in before if each is not None]
+        if len(known) == len(names):  # as ever but for the first time: all names at once
+            highs, lows = (sys.modules["torch"].stack(parts) for parts in zip(*known, strict=True))
+            for name, high, low in zip(names, *two_sum((highs, lows), *sums), strict=True):
+                self._sums[device, name] = high, low
+        else:
+            for name, standing, high, low in zip(names, before, *sums, strict=True):
+                self._sums[device, name] = two_sum(standing, high, low)
 
 
 def _total(table: Tensor) -> Sums:
@@ -158,9 +171,10 @@ def _total(table: Tensor) -> Sums:
     while len(high) > 1:
         half = len(high) // 2
         pairs = two_sum((high[:half], low[:half]), high[half : 2 * half], low[half : 2 * half])
-        torch = sys.modules["torch"]
-        odd = high[2 * half :], low[2 * half :]
-        high, low = (torch.cat(both) for both in zip(pairs, odd, strict=True))
+        if 2 * half < len(high):
+            odd = high[2 * half :], low[2 * half :]
+            pairs = tuple(map(sys.modules["torch"].cat, zip(pairs, odd, strict=True)))
+        high, low = pairs
     return high[0], low[0]
 
 

@@ -35,6 +35,8 @@ class _Roll:
         self._calls = 0
         self._is_over = False  # whether the store may be gone, of which torch itself would speak
         self._process = os.getpid()
+        # torchrun keeps the store when it starts all ranks again, and a rank's note in it
+        self._store.delete_key(_left(self._rank))
         atexit.register(self._leave)
 
     def _leave(self) -> None:

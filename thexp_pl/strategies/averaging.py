@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 
 import torch
@@ -11,6 +12,8 @@ from thexp_pl.strategies.exchange import Exchange
 from thexp_pl.strategies.flat import buckets, joined, put_back
 
 __all__ = ["Touch", "TouchedGradients", "average"]
+
+_AT_ONCE = 2  # messages under way while the next one is made ready: gloo's threads
 
 
 class Touch(IntEnum):
@@ -60,12 +63,21 @@ def average(parameters: Iterable[torch.Tensor], exchange: Exchange) -> None:
         parameters: The same ones on all ranks, with dense gradients or none.
         exchange: The way to the other ranks.
     """
+    under_way: deque[tuple[list[torch.Tensor], torch.Tensor, Callable[[], None]]] = deque()
     with torch.no_grad():
         for bucket in buckets([_gradient(parameter) for parameter in parameters]):
             row = joined(bucket)
             row.div_(exchange.size)  # before the sum: float16 would overflow
-            exchange.reduce(row)
-            put_back(bucket, row)
+            under_way.append((bucket, row, exchange.begin_sum(row)))
+            if len(under_way) > _AT_ONCE:
+                _finish(*under_way.popleft())
+        for sent in under_way:
+            _finish(*sent)
+
+
+def _finish(bucket: list[torch.Tensor], row: torch.Tensor, wait: Callable[[], None]) -> None:
+    wait()
+    put_back(bucket, row)
 
 
 def _gradient(parameter: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from torch import distributed
 from torch.distributed import ReduceOp
 
 from thexp_pl.errors import TrainerError
+from thexp_pl.strategies.peers import loss_of, meet, watching
 
 __all__ = ["Exchange"]
 
@@ -29,9 +30,11 @@ class Exchange:
 
     def __init__(self, timeout: timedelta | None) -> None:
         self._world = distributed.group.WORLD
-        self._group: Any = distributed.new_group(backend="gloo", timeout=timeout)
+        with watching():
+            self._group: Any = distributed.new_group(backend="gloo", timeout=timeout)
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
+        meet(self.gather)
 
     @property
     def is_open(self) -> bool:
@@ -48,6 +51,21 @@ class Exchange:
         """Put the sum, or what else, over all ranks in place of a tensor."""
         with self._missing():
             distributed.all_reduce(tensor, op=how, group=self._way(tensor))
+
+    def begin_sum(self, tensor: torch.Tensor) -> Callable[[], None]:
+        """Begin to put the sum over all ranks in place of a tensor.
+
+        Returns:
+            What waits until it is there; until then the tensor is neither read nor written.
+        """
+        with self._missing():
+            work = distributed.all_reduce(tensor, group=self._way(tensor), async_op=True)
+
+        def wait() -> None:
+            with self._missing():
+                work.wait()
+
+        return wait
 
     def broadcast(self, tensor: torch.Tensor) -> None:
         """Put what rank 0 has in place of a tensor."""
@@ -69,7 +87,10 @@ class Exchange:
         try:
             yield
         except RuntimeError as error:
+            loss = loss_of(error)
             raise TrainerError(
                 f"rank {self.rank} waited for the other ranks, and one of them has ended, failed "
                 "or hangs; its own output says why"
+                if loss is None
+                else f"rank {self.rank} waited for the other ranks, and {loss}"
             ) from error

@@ -9,7 +9,8 @@ from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
 __all__ = ["buckets", "joined", "put_back"]
 
-_BUCKET_BYTES = 25 * 2**20  # what is sent at once: the memory that sending takes besides
+_BUCKET_BYTES = 25 * 2**20  # of one message; those under way take this memory besides
+_ALONE_BYTES = 2**20  # copying this much into new memory and back costs more than a message
 
 
 def buckets(tensors: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
@@ -19,13 +20,17 @@ def buckets(tensors: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
         tensors: Dense ones.
 
     Returns:
-        Lists, each of tensors of one kind; what is empty is left out.
+        Lists, each of tensors of one kind; a large one is alone, which spares its copies. What is
+        empty is left out.
     """
     waiting: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
     sizes: dict[tuple[torch.dtype, torch.device], int] = {}
     for tensor in tensors:
         kind, size = (tensor.dtype, tensor.device), tensor.numel() * tensor.element_size()
         if size == 0:
+            continue
+        if size >= _ALONE_BYTES:
+            yield [tensor]
             continue
         waiting.setdefault(kind, []).append(tensor)
         sizes[kind] = sizes.get(kind, 0) + size

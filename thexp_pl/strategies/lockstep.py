@@ -35,6 +35,11 @@ class Deed(IntEnum):
 
 
 _DEEDS = ("the beginning of an epoch", "a backward()", "the end of the batch", "the training's end")
+_SAME_OPTIONS = "start every rank with the same options"
+_SAME_STEPS = (
+    "call backward() and step() on every rank alike, with a loss of 0 where there is nothing to"
+    " learn, and give every rank as many batches"
+)
 _AMOUNTS = ("epochs to train", "numbers that are trained", "requests to stop", "")
 
 
@@ -122,11 +127,11 @@ class Lockstep:
         first, other = ranks[0][place], next(r[place] for r in ranks if r[place] != ranks[0][place])
         number = next(n for n, rank in enumerate(ranks) if rank[place] == other)
         what, say = self._fields(Deed(own[0]))[place]
+        way_out = _SAME_OPTIONS if what == _AMOUNTS[0] else _SAME_STEPS
         return (
             f"the ranks did not do the same in this batch: {what}: {say[first] if say else first} "
             f"on rank 0 and {say[other] if say else other} on rank {number}, so their models would "
-            "part; call backward() and step() on every rank alike, with a loss of 0 where there is "
-            "nothing to learn, and give every rank as many batches"
+            f"part; {way_out}"
         )
 
     def _fields(self, deed: Deed) -> list[tuple[str, tuple[str, ...]]]:

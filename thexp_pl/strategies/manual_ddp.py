@@ -18,6 +18,7 @@ from thexp_pl.strategies.attendance import call_roll
 from thexp_pl.strategies.averaging import Touch, TouchedGradients, average
 from thexp_pl.strategies.exchange import Exchange
 from thexp_pl.strategies.lockstep import Deed, Lockstep
+from thexp_pl.strategies.peers import watching
 from thexp_pl.strategies.replicas import share
 from thexp_pl.strategies.trained import Trained
 
@@ -97,7 +98,8 @@ class ManualDDPStrategy(DDPStrategy):
 
     def setup_environment(self) -> None:
         """Connect the ranks, or see that all are there still."""
-        super().setup_environment()
+        with watching():
+            super().setup_environment()
         call_roll(self._timeout)
 
     def configure_ddp(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -19,8 +20,8 @@ from thexp_pl.callbacks.progress import (
     sidecar_info,
     weights_state,
 )
-from thexp_pl.errors import CheckpointError, TrainerError
-from thexp_pl.loggers.lineage import note_load, note_resume, run_of_checkpoint
+from thexp_pl.errors import CheckpointError, RecordError, TrainerError
+from thexp_pl.loggers.lineage import note_load, note_resume, origin_of, run_of_checkpoint
 from thexp_pl.record.again import take_checkpoint
 from thexp_pl.saver import checkpoint_path
 from thexp_pl.saver.choosing import BEST, LAST, NotFoundError
@@ -73,7 +74,8 @@ class TrainerCheckpoints(TrainerCallbacks):
         Args:
             which: A number of completed epochs, an index with ``byindex=True``, a path, also of a
                 file that a ModelCheckpoint of Lightning's has written, or one of the words of
-                `thexp_pl.checkpoint_path`: ``last`` and ``best`` of this experiment, ``RUN@NAME``.
+                `thexp_pl.checkpoint_path`: ``last`` and ``best`` of this run, or else of its
+                experiment, ``RUN@NAME``.
             byindex: Take `which` as an index into ``saver.find_checkpoints()``.
 
         Returns:
@@ -95,12 +97,13 @@ class TrainerCheckpoints(TrainerCallbacks):
     def load_latest_checkpoint(self) -> Info | None:
         """Restore the newest checkpoint of the experiment that is not damaged.
 
-        Looked for in the experiment's latest run first, then in those before it. `train` goes on
-        from it, in the midst of an epoch where it was saved there.
+        Looked for in the trainer's own run first, then in the experiment's latest one and in those
+        before it. `train` goes on from it, in the midst of an epoch where it was saved there. Where
+        it is of the own run, the metrics that came after it are passed over from then on.
 
         Returns:
-            The values of its sidecar; None, with a warning, where there is none: training then
-            starts at nothing.
+            The values of its sidecar; None, with a warning, where there is none: the trainer
+            stays as it is.
 
         Raises:
             CheckpointError: If it is from another kind of trainer.
@@ -110,7 +113,7 @@ class TrainerCheckpoints(TrainerCallbacks):
         try:
             path = self._path(self.saver.checkpoint_path, "last", byindex=False)
         except NotFoundError as error:
-            warnings.warn(f"{error}; training starts at nothing", UserWarning, stacklevel=2)
+            warnings.warn(f"{error}; nothing is restored", UserWarning, stacklevel=2)
             return None
         return self._restore(path, goes_on=True)
 
@@ -125,6 +128,8 @@ class TrainerCheckpoints(TrainerCallbacks):
         if isinstance(which, str) and not byindex and not Path(which).exists():
             experiment = self.experiment
             if which in (LAST, BEST):
+                with contextlib.suppress(NotFoundError, RecordError):  # it has saved none yet
+                    return checkpoint_path(f"{experiment.key}@{which}", root=experiment.root)
                 return checkpoint_path(which, experiment=experiment.name, root=experiment.root)
             if "@" in which:
                 return checkpoint_path(which)
@@ -170,11 +175,10 @@ class TrainerCheckpoints(TrainerCallbacks):
             self._go_on_from(state)
         else:
             self.module.load_state_dict(weights)
+        if goes_on and self._started().is_recorded_here:
+            self._started().origin = origin_of(self.experiment, path, state)
         if self.experiment.is_open:
-            if goes_on:
-                note_resume(self.experiment, path, state)
-            else:
-                note_load(self.experiment, path)
+            note_load(self.experiment, path)
         self.logger.info(f"loaded {path}")
         return info
 
@@ -188,6 +192,18 @@ class TrainerCheckpoints(TrainerCallbacks):
         self._started().loaded = state
         self._show_progress()
         self.module.load_state_dict(state["state_dict"])
+
+    def _note_going_on(self) -> None:
+        """Record that training goes on, in a run that had ended too, and from what was loaded."""
+        run = self._started()
+        if not run.is_recorded_here:
+            return
+        run.experiment.open_again()
+        if run.experiment.is_open:  # else the first value that is logged is one warning
+            run.experiment.params = self.params.settings()
+            if run.origin is not None:
+                note_resume(run.experiment, run.origin, is_one_training=True)
+        run.origin = None
 
     def _show_progress(self) -> None:
         """Have the parameters say where training stands: the epoch to come, the last batch done."""

@@ -9,12 +9,13 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ProgressBar
 
-from thexp_pl.callbacks import EvalCallback, LoggerCallback, SaverCallback
+from thexp_pl.callbacks import EvalCallback, LoggerCallback, NotebookCallback, SaverCallback
 from thexp_pl.callbacks.progress import completed_batches, completed_epochs
 from thexp_pl.errors import TrainerError
 from thexp_pl.meter import Meter
 from thexp_pl.params import BaseParams, Params
 from thexp_pl.record.ending import status_of
+from thexp_pl.record.output import in_notebook
 from thexp_pl.trainer.asked.devices import device_options
 from thexp_pl.trainer.asked.options import check_options, listed, with_own_callbacks
 from thexp_pl.trainer.clipping import TrainerClipping
@@ -144,6 +145,8 @@ class Trainer(TrainerClipping):
             raise
 
     def _set_up(self, run: Run, devices: dict[str, Any]) -> None:
+        if in_notebook():
+            NotebookCallback().hook(self)
         self.initial_callback()
         self._settle_callbacks(listed(self._options.get("callbacks")))
         for callback in self._callbacks:
@@ -196,9 +199,13 @@ class Trainer(TrainerClipping):
     def train(self) -> None:
         """Train until ``params.epoch`` epochs are done, going on from a loaded checkpoint.
 
+        In a notebook its curves are drawn in the cell, and the kernel's interrupt has it pause
+        after the batch that runs; the next `train` then goes on as if nothing had come between.
+
         Raises:
             TrainerError: If `initial_exp` was not called, no `train` loader was registered, or
                 `train_batch` returns what is no Meter.
+            TrainingInterruptedError: In a notebook, that it was interrupted; a KeyboardInterrupt.
         """
         self._go_on_as_told()
         lightning, epochs = self.lightning_trainer, self._epochs()

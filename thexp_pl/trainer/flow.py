@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import torch
@@ -10,12 +10,15 @@ from lightning_fabric.utilities.optimizer import _optimizer_to_device
 from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from pytorch_lightning.trainer.states import TrainerStatus
 
+from thexp_pl.callbacks.empty_hooks import passed_over
 from thexp_pl.callbacks.progress import completed_batches, completed_epochs, full_state
+from thexp_pl.callbacks.saver import LEFTOVERS_KEY
 from thexp_pl.data import DataBundler
-from thexp_pl.errors import TrainerError, UsageError
+from thexp_pl.errors import CheckpointError, TrainerError, UsageError
 from thexp_pl.meter import Meter
 from thexp_pl.params import Params
 from thexp_pl.trainer.evaluating import TrainerEvaluation
+from thexp_pl.trainer.interrupting import Interruption
 from thexp_pl.trainer.module import TrainBatchModule
 from thexp_pl.trainer.pausing import pausing_after
 from thexp_pl.trainer.processes.world import check_restart
@@ -23,7 +26,6 @@ from thexp_pl.trainer.quiet import quiet_lightning
 from thexp_pl.trainer.results import as_meter
 from thexp_pl.trainer.shortfall import begins_again, why_short
 from thexp_pl.trainer.state.checkpoint_state import restore_progress, settle_progress
-from thexp_pl.trainer.stepping.empty_hooks import passed_over
 from thexp_pl.trainer.stepping.raw_steps import fresh_casts
 
 __all__ = ["TrainerFlow"]
@@ -93,17 +95,10 @@ class TrainerFlow(TrainerEvaluation):
                 "take strategy='ddp'"
             )
         self._go_on_as_told()
-        run, lightning = self._started(), self.lightning_trainer
-        epochs = self._epochs()
+        lightning, epochs = self.lightning_trainer, self._epochs()
         enough = epochs if epochs == -1 else max(epochs, completed_epochs(lightning) + 1)
-        paused: list[dict[str, Any]] = []
         before = completed_batches(lightning)
-        until = before + steps
-        self._fit(enough, pausing_after(lightning, until, lambda: paused.append(self._place())))
-        if paused:
-            run.loaded = paused[0]
-            restore_progress(lightning, paused[0])
-            self._show_progress()
+        self._fit(enough, until=before + steps)
         trained = completed_batches(lightning) - before
         if trained < steps:
             self.logger.info(f"train_step({steps}) trained {trained}: {why_short(lightning)}")
@@ -217,30 +212,58 @@ class TrainerFlow(TrainerEvaluation):
 
     # -- a fit -----------------------------------------------------------------------------------
 
-    def _fit(self, epochs: int, within: AbstractContextManager[None] | None = None) -> None:
-        """Have Lightning train until so many epochs are done."""
+    def _fit(self, epochs: int, until: int | None = None) -> None:
+        """Have Lightning train until so many epochs, or batches of all epochs, are done."""
         lightning, module, loader = self.lightning_trainer, self.module, self.train_dataloader
         self._outside("train")
         check_restart(lightning)
         if not lightning.fast_dev_run:  # type: ignore[attr-defined]  # set elsewhere
             lightning.fit_loop.max_epochs = epochs
         lightning.should_stop = False  # as newer releases of Lightning begin
-        if self.experiment.is_open:  # else the first value that is logged is one warning
-            self.experiment.params = self.params.settings()
+        self._note_going_on()
         self._modes_of_training()
         if self._failed_epoch:
             self.logger.warn(self._failed_epoch)
             self._failed_epoch = None
-        try:
-            empty = passed_over(lightning.callbacks)  # type: ignore[attr-defined]  # as above
-            with quiet_lightning(), empty, within or nullcontext():
-                lightning.fit(module, train_dataloaders=loader)
-        except BaseException:
-            self._failed_epoch = begins_again(lightning)
-            settle_progress(lightning)
-            raise
-        finally:
-            module.release_optimizers()
+        interruption = Interruption(lightning, self.experiment, self._place)
+        stepping: AbstractContextManager[None] = nullcontext()
+        if until is not None:
+            stepping = pausing_after(lightning, until, interruption.stand)
+        with interruption.taken():
+            try:
+                empty = passed_over(lightning.callbacks)  # type: ignore[attr-defined]  # as above
+                with quiet_lightning(), empty, stepping, interruption.pausing():
+                    lightning.fit(module, train_dataloaders=loader)
+            except BaseException:
+                self._begin_again()
+                raise
+            finally:
+                module.release_optimizers()
+            self._show_progress()
+            where = self._stand_still(interruption)
+        interruption.leave(where, is_saved=self._is_saved())
+
+    def _stand_still(self, interruption: Interruption) -> str:
+        """Keep where a fit that ended early stands, for the next one, and say where that is."""
+        if interruption.place is not None:
+            self._stand_at(interruption.place)
+        where = interruption.where(self.params.idx + 1)
+        if interruption.in_midst:
+            self._begin_again()
+        return where
+
+    def _begin_again(self) -> None:
+        self._failed_epoch = begins_again(self.lightning_trainer, is_saved=self._is_saved())
+        settle_progress(self.lightning_trainer)
+
+    def _is_saved(self) -> bool:
+        with suppress(CheckpointError):  # the folder is gone
+            return bool(self.saver.find_checkpoints())
+        return False
+
+    def _stand_at(self, place: dict[str, Any]) -> None:
+        self._started().loaded = place
+        restore_progress(self.lightning_trainer, place)
         self._show_progress()
 
     def _go_on_from(self, state: dict[str, Any]) -> None:
@@ -249,7 +272,10 @@ class TrainerFlow(TrainerEvaluation):
 
     def _place(self) -> dict[str, Any]:
         """Give what the next fit goes on from; called in a fit, on all ranks."""
-        return full_state(self.lightning_trainer)
+        place = full_state(self.lightning_trainer)
+        if LEFTOVERS_KEY in place:
+            place[LEFTOVERS_KEY]["rows"] = None  # at a pause they are logged
+        return place
 
     def _epochs(self) -> int:
         epochs = self.params.epoch

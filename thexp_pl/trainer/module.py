@@ -164,14 +164,11 @@ class TrainBatchModule(pl.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
         """Run `train_batch` on one batch, with the progress as thexp counts it."""
         params = self.facade.params
-        params.eidx = self.current_epoch + 1
-        params.idx = batch_idx
-        params.global_step = self.trainer.fit_loop.total_batch_idx
+        eidx, step = self.current_epoch + 1, self.trainer.fit_loop.total_batch_idx
+        params.eidx, params.idx, params.global_step = eidx, batch_idx, step
         with self._run.batch(), self._raw_steps.train_batch():
             try:
-                result = self.train_batch(
-                    params.eidx, batch_idx, params.global_step, batch, params, self.device
-                )
+                result = self.train_batch(eidx, batch_idx, step, batch, params, self.device)
             except StopIteration as error:  # Lightning would take it for a batch well done
                 raise TrainerError(
                     "train_batch let a StopIteration out: an iterator that it calls next() on is "

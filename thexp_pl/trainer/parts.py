@@ -15,6 +15,7 @@ from thexp_pl.trainer.loaders import among_ranks, exactly
 if TYPE_CHECKING:
     from thexp_pl.console import Logger
     from thexp_pl.record import Experiment
+    from thexp_pl.report import Reporter
     from thexp_pl.rnd import RndManager
     from thexp_pl.saver import Saver
     from thexp_pl.trainer.module import TrainBatchModule
@@ -74,6 +75,16 @@ class TrainerParts:
         return run.writer
 
     writter = writer
+
+    @property
+    def reporter(self) -> Reporter:
+        """The `thexp_pl.Reporter` of the run's ``plot/``; mute above rank 0."""
+        run = self._started()
+        if run.reporter is None:
+            from thexp_pl.trainer.reporter import reporter_of  # few trainings report
+
+            run.reporter = reporter_of(run)
+        return run.reporter
 
     @property
     def device(self) -> torch.device:

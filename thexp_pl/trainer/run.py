@@ -24,6 +24,8 @@ from thexp_pl.saver import Saver
 from thexp_pl.trainer.processes.world import run_of_all
 
 if TYPE_CHECKING:
+    from thexp_pl.loggers.lineage import Origin
+    from thexp_pl.report import Reporter
     from thexp_pl.trainer.module import TrainBatchModule
 
 __all__ = ["Run", "start_run"]
@@ -45,9 +47,11 @@ class Run:
         module: The LightningModule that runs `train_batch`; None until `initial_trainer` is done.
         lightning: The Lightning Trainer; None until then.
         loaded: A loaded checkpoint whose callbacks' states the next fit restores.
+        origin: Where it comes from, which the next fit records.
         in_batch: Whether `train_batch` is running.
         waiting: Saves that it asked for.
         writer: The TensorBoard writer, once it was asked for.
+        reporter: The Reporter, once it was asked for.
         said: What is said once only.
     """
 
@@ -59,9 +63,11 @@ class Run:
     module: TrainBatchModule | None = None
     lightning: pl.Trainer | None = None
     loaded: dict[str, Any] | None = None
+    origin: Origin | None = None
     in_batch: bool = False
     waiting: list[Callable[[], object]] = field(default_factory=list)
     writer: Any = None
+    reporter: Reporter | None = None
     said: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -79,6 +85,7 @@ class Run:
             rank: The process's rank.
         """
         self.writer = None  # its thread is in the other process
+        self.reporter = None  # the other process's has a folder of its own
         if rank == 0:
             self.logger.add_log_dir(self.experiment.path / "logs")
             return

@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Timer
 
 from thexp_pl.callbacks.progress import completed_batches, completed_epochs
 
-__all__ = ["begins_again", "why_short"]
+__all__ = ["begins_again", "way_back", "why_short"]
 
 
 def why_short(trainer: pl.Trainer) -> str:
@@ -32,11 +32,12 @@ def why_short(trainer: pl.Trainer) -> str:
     return "there were no more"
 
 
-def begins_again(trainer: pl.Trainer) -> str | None:
+def begins_again(trainer: pl.Trainer, *, is_saved: bool) -> str | None:
     """Say what a fit that has just failed leaves behind, to be told when the next one begins.
 
     Args:
         trainer: The Lightning Trainer, its progress as it failed.
+        is_saved: Whether the run has a checkpoint.
 
     Returns:
         One line; None where no batch is trained twice.
@@ -48,6 +49,16 @@ def begins_again(trainer: pl.Trainer) -> str | None:
         return None
     return (
         f"epoch {completed_epochs(trainer) + 1} begins again with its first batch, and the weights "
-        f"have learned from {done} of its batches before it failed; load_latest_checkpoint() "
-        "before train() goes back to what was saved"
+        f"have learned from {done} of its batches before it failed; {way_back(is_saved=is_saved)}"
     )
+
+
+def way_back(*, is_saved: bool) -> str:
+    """Say how one gets weights that no batch has changed twice.
+
+    Args:
+        is_saved: Whether the run has a checkpoint.
+    """
+    if is_saved:
+        return "load_latest_checkpoint() before train() goes back to what was saved"
+    return "no checkpoint was saved yet, so only a new trainer begins anew"

@@ -47,14 +47,14 @@ def coming_rows(trainer: pl.Trainer) -> dict[str, Any] | None:
 
 
 def write_rows(trainer: pl.Trainer, rows: object) -> None:
-    """Log what `coming_rows` gave, to a run that goes on in its own folder.
+    """Log what `coming_rows` gave, to a run that has gone back to the checkpoint.
 
     Args:
         trainer: The Trainer, which goes on from the checkpoint.
         rows: What the checkpoint holds; nothing is done with anything else.
     """
     logger = find_run_logger(trainer)
-    if logger is None or not trainer.is_global_zero or not logger.experiment.is_taken_up:
+    if logger is None or not trainer.is_global_zero or not logger.experiment.times_gone_back:
         return
     if isinstance(rows, Mapping) and isinstance(rows.get("values"), Mapping):
         logger.log_metrics(rows["values"], rows.get("step"))

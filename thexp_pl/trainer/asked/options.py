@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.strategies import DDPStrategy, StrategyRegistry
 
 from thexp_pl.callbacks import LoggerCallback, MeterCallback, RndCallback, SaverCallback
+from thexp_pl.callbacks.pruning import PruningCallback, pruning_of_sweep
 from thexp_pl.callbacks.refusals import refuse_twin
 from thexp_pl.errors import TrainerError, near_miss
 from thexp_pl.loggers import RunLogger
@@ -210,7 +211,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def with_own_callbacks(given: list[pl.Callback], saves: bool) -> list[pl.Callback]:
-    """Add to the callbacks what averages, keeps random states and saves, unless one does.
+    """Add to the callbacks what averages, keeps random states, saves and prunes, unless one does.
 
     Args:
         given: The user's callbacks, hooked or as an option.
@@ -224,7 +225,8 @@ def with_own_callbacks(given: list[pl.Callback], saves: bool) -> list[pl.Callbac
     own: list[pl.Callback] = [MeterCallback(), RndCallback()]
     own += [SaverCallback()] if saves else []
     missing = [one for one in own if not any(isinstance(other, type(one)) for other in given)]
-    return arranged([*missing, *given])
+    prunes = any(isinstance(one, PruningCallback) for one in given)
+    return arranged([*missing, *given, *([] if prunes else pruning_of_sweep())])
 
 
 def arranged(callbacks: list[pl.Callback]) -> list[pl.Callback]:

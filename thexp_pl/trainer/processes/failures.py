@@ -14,11 +14,12 @@ import pytorch_lightning as pl
 
 from thexp_pl.errors import RecordError, TrainerError
 from thexp_pl.runs.run import read_run
+from thexp_pl.strategies.peers import Loss, loss_of
 
 __all__ = ["death_in_words", "told_failures"]
 
 _ENDS = ("failed", "killed", "interrupted")
-_WAIT_SECONDS = 2.0  # for another rank to write down how it ended
+_WAIT_SECONDS = 5.0  # for another rank to write down how it ended
 _CONNECTIONS = re.compile(r"[/\\](torch[/\\]distributed|strategies[/\\]attendance)\b")
 
 
@@ -40,21 +41,26 @@ def death_in_words(code: int) -> str:
 
 @contextmanager
 def told_failures(trainer: pl.Trainer) -> Iterator[None]:
-    """Where a connection breaks because another rank has failed, say so.
+    """Where a connection breaks because another rank has failed or is lost, say so.
 
     Args:
         trainer: The Lightning Trainer of a facade Trainer.
 
     Raises:
-        TrainerError: Another rank has failed; with what it failed of.
+        TrainerError: Another rank has failed, with what it failed of; or its machine is lost.
     """
     try:
         yield
     except RuntimeError as error:
-        reason = _reason(trainer) if _is_of_connection(error) else None
+        if not _is_of_connection(error):
+            raise
+        loss = loss_of(error)
+        if loss is not None and loss.is_silent:  # what that rank writes blames this one
+            raise TrainerError(str(loss)) from None
+        reason = _reason(trainer, loss) or loss
         if reason is None:
             raise
-        raise TrainerError(reason) from None
+        raise TrainerError(str(reason)) from None
 
 
 def _is_of_connection(error: BaseException) -> bool:
@@ -64,8 +70,14 @@ def _is_of_connection(error: BaseException) -> bool:
     return bool(frames) and _CONNECTIONS.search(frames[-1].filename) is not None
 
 
-def _reason(trainer: Any) -> str | None:
-    """Find a rank that has failed in what the ranks write down; None where that is not told."""
+def _reason(trainer: Any, loss: Loss | None) -> str | None:
+    """Find a rank that has failed in what the ranks write down; None where that is not told.
+
+    Where it is known to whom the connection broke, another that has written may have failed of this
+    very rank's silence.
+    """
+    own = trainer.global_rank
+    asked = set(() if loss is None else loss.ranks) - {own}
     paths = trainer.lightning_module.facade.experiment.paths
     until = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < until:
@@ -75,7 +87,9 @@ def _reason(trainer: Any) -> str | None:
             for record in records:
                 rank, status = record["rank"], record["status"]
                 cause = record["cause"] or {}
-                if rank != trainer.global_rank and (status in _ENDS or _has_left(cause)):
+                if rank == own or (asked and rank not in asked):
+                    continue
+                if status in _ENDS or _has_left(cause):
                     return f"rank {rank} {_cause(status, cause)}"
         time.sleep(0.05)
     return None

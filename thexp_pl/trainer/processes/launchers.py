@@ -17,6 +17,7 @@ from subprocess import Popen
 from typing import Any
 
 import pytorch_lightning as pl
+from lightning_fabric.strategies.launchers.subprocess_script import _launch_process_observer
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.strategies.launchers import (
     _MultiProcessingLauncher,
@@ -83,11 +84,15 @@ def in_this_process(trainer: pl.Trainer) -> Iterator[None]:
 
 
 class ScriptLauncher(_SubprocessScriptLauncher):
-    """Runs the script again for each rank above 0, and watches until the ranks are connected."""
+    """Runs the script again for each rank above 0, and watches until the ranks are connected.
+
+    Lightning's own observer, which kills this process without a word, watches only after that.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._is_over = threading.Event()
+        self._made: list[Popen[bytes]] = []
 
     def launch(
         self, function: Callable[..., Any], *args: Any, trainer: Any = None, **kwargs: Any
@@ -97,16 +102,23 @@ class ScriptLauncher(_SubprocessScriptLauncher):
         Raises:
             TrainerError: Another rank has failed, and the connection to it with it.
         """
+
+        def with_processes(*args: Any, **kwargs: Any) -> Any:
+            self.procs = self._made
+            return function(*args, **kwargs)
+
         try:
             with told_failures(trainer):
-                return super().launch(function, *args, trainer=trainer, **kwargs)
+                return super().launch(with_processes, *args, trainer=trainer, **kwargs)
         finally:
             self._is_over.set()
 
     def _call_children_scripts(self) -> None:
         with telling():
             super()._call_children_scripts()
-        watch = partial(_watch_start, list(self.procs), self._is_over)
+        # Lightning starts its observer on `procs` next: on none, it ends.
+        self._made, self.procs = self.procs, []
+        watch = partial(_watch_start, self._made, self._is_over)
         threading.Thread(target=watch, name="thexp-pl start", daemon=True).start()
 
 
@@ -122,6 +134,8 @@ def _watch_start(processes: list[Popen[bytes]], is_over: threading.Event) -> Non
             if code is not None and is_waiting():
                 _end_at_start(rank, code, processes)
         is_over.wait(_LOOK_SECONDS)
+    if not is_over.is_set():
+        _launch_process_observer(processes)
 
 
 def _end_at_start(rank: int, code: int, processes: list[Popen[bytes]]) -> None:

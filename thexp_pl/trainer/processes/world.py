@@ -29,6 +29,8 @@ from thexp_pl.record.following import FollowedRun
 from thexp_pl.record.output import in_notebook
 from thexp_pl.saver.sidecar import world_size
 from thexp_pl.strategies.attendance import call_roll
+from thexp_pl.strategies.peers import watching
+from thexp_pl.trainer.processes.by_hand import take_place_by_hand
 from thexp_pl.trainer.processes.inherited import (
     Place,
     mark_as_rank,
@@ -36,6 +38,7 @@ from thexp_pl.trainer.processes.inherited import (
     runs_told,
     tell_later,
 )
+from thexp_pl.trainer.processes.interface import choose_interface
 from thexp_pl.trainer.quiet import quiet_lightning
 
 __all__ = ["check_restart", "connect", "failing_together", "on_rank_zero", "run_of_all"]
@@ -75,11 +78,16 @@ def connect(devices: Mapping[str, Any], params: BaseParams, plugins: Any = None)
     environment = strategy.cluster_environment
     assert environment is not None
     if not environment.creates_processes_externally:
-        if strategy.num_processes * strategy.num_nodes > 1:
-            _check_script(devices)
-    elif runs_told is None and not distributed.is_initialized():
+        if strategy.num_nodes > 1:
+            take_place_by_hand(strategy.num_processes, strategy.num_nodes)
+        elif strategy.num_processes > 1:
+            _check_script()
+    is_outer = environment.creates_processes_externally and runs_told is None
+    if is_outer and not distributed.is_initialized():
         environment.validate_settings(strategy.num_processes, strategy.num_nodes)
-        with quiet_lightning():
+        if strategy.num_nodes > 1:
+            choose_interface(environment.main_address)
+        with quiet_lightning(), watching():
             strategy.setup_environment()
     if strategy.root_device.type == "cuda":
         params.device = str(strategy.root_device)
@@ -94,17 +102,12 @@ def _refuse_one_of_several() -> None:
         )
 
 
-def _check_script(devices: Mapping[str, Any]) -> None:
+def _check_script() -> None:
     """Refuse what Lightning could not run again."""
     if in_notebook() or hasattr(sys, "ps1"):
         raise UsageError(
             "several devices are for scripts, and this is an interactive prompt: train on one "
             "here, move the training into a script, or give strategy='ddp_notebook', which forks"
-        )
-    if devices["num_nodes"] > 1:
-        raise UsageError(
-            f"num_nodes={devices['num_nodes']}: a script starts the processes of its own node "
-            "only; start it with torchrun or by SLURM's srun"
         )
     if sys.modules["__main__"].__spec__ is None and not Path(sys.argv[0]).is_file():
         raise UsageError(
