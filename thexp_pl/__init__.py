@@ -14,8 +14,10 @@ from thexp_pl.errors import near_miss
 if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` does it
     from thexp_pl import calculate as calculate
     from thexp_pl import data as data
+    from thexp_pl import notebook as notebook
     from thexp_pl import rnd as rnd
     from thexp_pl.cli.lightning_cli import ThexpCLI as ThexpCLI
+    from thexp_pl.cli.sweep_call import sweep as sweep
     from thexp_pl.console import Logger as Logger
     from thexp_pl.data import DataBundler as DataBundler
     from thexp_pl.errors import ThexpError as ThexpError
@@ -26,6 +28,9 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` do
     from thexp_pl.params import BaseParams as BaseParams
     from thexp_pl.params import Params as Params
     from thexp_pl.record import Experiment as Experiment
+    from thexp_pl.report import Reporter as Reporter
+    from thexp_pl.report.board import BoardPlotter as BoardPlotter
+    from thexp_pl.report.board import Plotter as Plotter
     from thexp_pl.rnd import RndManager as RndManager
     from thexp_pl.runs import ExperimentViewer as ExperimentViewer
     from thexp_pl.saver import Saver as Saver
@@ -40,12 +45,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "AvgMeter": "meter",
     "BaseParams": "params",
+    "BoardPlotter": "report.board",
     "DataBundler": "data",
     "Experiment": "record",
     "ExperimentViewer": "runs",
     "Logger": "console",
     "Meter": "meter",
     "Params": "params",
+    "Plotter": "report.board",
+    "Reporter": "report",
     "RndManager": "rnd",
     "RunLogger": "loggers",
     "Saver": "saver",
@@ -57,7 +65,9 @@ _HOMES = {
     "checkpoint_path": "saver",
     "data": "",
     "globs": "globvars",
+    "notebook": "",
     "rnd": "",
+    "sweep": "cli.sweep_call",
 }
 
 __all__ = ["__version__", *_HOMES]

@@ -129,7 +129,7 @@ def run_completion(arguments: argparse.Namespace) -> int:
         import shtab
     except ImportError:
         raise UsageError("completion needs the package shtab; run: pip install shtab") from None
-    from thexp_pl.cli.main import command_parser
+    from thexp_pl.cli.dispatch import command_parser
     from thexp_pl.cli.training import parsers
 
     parser, commands = command_parser()

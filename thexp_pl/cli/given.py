@@ -16,7 +16,7 @@ from typing import Any
 from thexp_pl.cli.yamlfile import entries_of_file, entries_of_text
 from thexp_pl.errors import UsageError
 
-__all__ = ["SUBCOMMANDS", "Given", "Setting", "Word", "given_as", "given_by"]
+__all__ = ["SUBCOMMANDS", "Given", "Setting", "Word", "given_as", "given_by", "grouped"]
 
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
 _SWITCHES = frozenset({"help", "print_config", "allow_new"})  # never followed by a value
@@ -116,7 +116,7 @@ def given_by(words: Iterable[str]) -> Given:
     Raises:
         UsageError: If a YAML file is missing, unreadable or no mapping of names.
     """
-    typed = list(_grouped(list(words)))
+    typed = list(grouped(words))
     plain = [word.typed[0] for word in typed if not word.name]
     subcommand = next((word for word in plain if word in SUBCOMMANDS), None)
     given = Given(typed, subcommand)
@@ -133,8 +133,16 @@ def given_by(words: Iterable[str]) -> Given:
     return given
 
 
-def _grouped(words: list[str]) -> Iterator[Word]:
-    """Put flags and their values together."""
+def grouped(words: Iterable[str]) -> Iterator[Word]:
+    """Put flags and their values together.
+
+    Args:
+        words: The words of a training command.
+
+    Yields:
+        Each flag with its value, and each word that is none.
+    """
+    words = list(words)
     while words:
         word = words.pop(0)
         if word.startswith("-c"):

@@ -24,6 +24,7 @@ from thexp_pl.cli.parser import RESERVED, RESERVED_FOR_MODULES, Parser, parser_o
 from thexp_pl.cli.rank_zero import is_recorded_here, report, say, warn
 from thexp_pl.cli.refusals import failed_in_one_line, refuse_redacted, refused_in_one_line
 from thexp_pl.cli.report import report_errors, save_config
+from thexp_pl.cli.seeding import Seed
 from thexp_pl.cli.subject import Subject, choose_subject, explain_checkpoint, loading
 from thexp_pl.errors import TrainerError, UsageError
 from thexp_pl.loggers import RunLogger, find_run_logger
@@ -73,10 +74,10 @@ class ThexpCLI(LightningCLI):
             self.subject: Subject = choose_subject(self.given, model_class, trainer_class)
             self.facade: Trainer | None = None
             is_facade, params = self.subject.facade is not None, self.subject.params
-            self._reserved = RESERVED if is_facade else RESERVED_FOR_MODULES
-            self._given_params = None
-            if params is not None:
-                self._given_params = GivenParams(params, self.given, self._reserved)
+            self._seed = Seed(self.given, self.subject)
+            self._reserved = self._seed.reserved | (RESERVED if is_facade else RESERVED_FOR_MODULES)
+            own = None if params is None else GivenParams(params, self.given, self._reserved)
+            self._given_params = own
             self._parsers: list[Any] = []
             reserved = None if params is None else self._reserved
             self._messages = Messages(self.given, self._parsers, reserved)
@@ -132,6 +133,7 @@ class ThexpCLI(LightningCLI):
         help_text = "The folder for recorded runs."
         run.add_argument("--exps_dir", type=str, default="./experiment", help=help_text)
         run.add_argument("--exp_name", type=str, help="The experiment that the run belongs to.")
+        self._seed.add(run)
         if params is not None:
             help_text = "Take unknown flags as new parameters."
             run.add_argument("--allow_new", action="store_true", help=help_text)
@@ -149,6 +151,7 @@ class ThexpCLI(LightningCLI):
             self.config = parser.parse_args(self.given.retyped())
         else:
             self.config = parser.parse_object(args)
+        self._seed.settle(self.config.get(str(self.given.subcommand), self.config))
         self.subject.settle_checkpoint(self.config)
 
     def _parse_ckpt_path(self) -> None:
@@ -168,6 +171,7 @@ class ThexpCLI(LightningCLI):
             return
         default_epoch = params.get("epoch")
         params_group.read_params(params, self._given_params, self._chosen())
+        self._seed.put(self._chosen(), params)
         trainer = self._chosen("trainer")
         limit = trainer.get("max_epochs")
         if limit is not None and default_epoch is not None:
@@ -244,8 +248,9 @@ class ThexpCLI(LightningCLI):
             added.append(KeepParams(params))
         trainer = super()._instantiate_trainer(config, [*added, *callbacks])
         logger = find_run_logger(trainer)
-        if logger is not None and params is not None:
-            logger.log_hyperparams(params.settings())
+        recorded = self._seed.recorded(self._chosen()) if params is None else params.settings()
+        if logger is not None and recorded:
+            logger.log_hyperparams(recorded)
         return trainer
 
     # -- running ---------------------------------------------------------------------------------

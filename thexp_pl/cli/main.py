@@ -1,4 +1,4 @@
-"""The entry point of ``thexp-pl``: which command runs, and how errors end it.
+"""The entry point of ``thexp-pl``: how a command ends.
 
 Exit codes: 0 done; 1 failed at run time; 2 the command cannot be carried out as written; 130
 interrupted from the keyboard; 143 ended by SIGTERM.
@@ -6,25 +6,14 @@ interrupted from the keyboard; 143 ended by SIGTERM.
 
 from __future__ import annotations
 
-import argparse
-import io
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING
 
-from thexp_pl import __version__
-from thexp_pl.cli.report import report_errors
-from thexp_pl.errors import UsageError, near_miss
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-__all__ = ["command_parser", "main"]
-
-_TRAINING = {
-    "fit": "train: the built-in demo, --trainer_class MODULE:CLASS, or --model CLASS",
-    "validate": "evaluate on the 'eval' data",
-    "test": "evaluate on the 'test' data",
-    "predict": "predict, and keep the predictions in the run's folder",
-}
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,20 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         sys.stderr.write("error: thexp-pl needs Linux or macOS; on Windows, run it in WSL\n")
         return 2
-    words = list(sys.argv[1:] if argv is None else argv)
-    if "--traceback" in words:
-        words.remove("--traceback")
-        os.environ["THEXP_DEBUG"] = "1"  # the commands' own parts ask for it there
-    _show_every_character()
     try:
-        with report_errors():
-            try:
-                code = _dispatch(words)
-            except SystemExit:
-                sys.stdout.flush()  # here, where a reader that has gone is no error
-                raise
-            sys.stdout.flush()
-            return code
+        from thexp_pl.cli.dispatch import dispatch  # here, for it may be interrupted too
+
+        return dispatch(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         if os.environ.get("THEXP_DEBUG") == "1":
             raise
@@ -61,70 +40,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `thexp-pl list | head`: the reader has gone, there is nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-def _show_every_character() -> None:
-    """Print an escape for what the terminal's encoding does not know, in place of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _dispatch(words: list[str]) -> int:
-    if _is_training(words):
-        from thexp_pl.cli import training  # imports torch and Lightning
-
-        return training.run(words)
-    parser, commands = command_parser()
-    if not words:
-        parser.print_help()
-        return 2
-    if not words[0].startswith("-") and words[0] not in commands:
-        known = ", ".join(commands)
-        raise UsageError(
-            f"there is no command {words[0]!r}{near_miss(words[0], commands)} ({known})"
-        )
-    options = parser.parse_args(words)
-    return int(options.run(options))
-
-
-def _is_training(words: list[str]) -> bool:
-    head = words[0].partition("=")[0] if words else ""
-    return head in _TRAINING or (head in ("-c", "--config") and bool(_TRAINING.keys() & set(words)))
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that reports in one line and knows no abbreviations."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with code 2 and one line."""
-        if message.endswith(("expected one argument", "expected at least one argument")):
-            # what begins with a dash was taken for a flag
-            flag = message.split(":")[0].split("/")[-1].split()[-1]
-            message += f"; give it a value, and one that begins with a dash as {flag}=-VALUE"
-        sys.stderr.write(f"error: {message}\n")
-        raise SystemExit(2)
-
-
-def command_parser() -> tuple[argparse.ArgumentParser, dict[str, Any]]:
-    """Make the parser of all commands; those that train are there by name alone.
-
-    Returns:
-        The parser, and the parsers of the commands by name.
-    """
-    from thexp_pl.cli import commands as record_commands
-    from thexp_pl.cli import completion
-
-    parser = _Parser(
-        prog="thexp-pl",
-        description="Train with PyTorch Lightning so that every run is recorded and saved.",
-        epilog="thexp-pl COMMAND --help says more; --traceback shows where an error came from.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"thexp-pl {__version__}")
-    commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, text in _TRAINING.items():
-        commands.add_parser(name, help=text, add_help=False)  # `_dispatch` has taken it before
-    record_commands.add_parsers(commands)
-    completion.add_parser(commands)
-    return parser, commands.choices

@@ -9,6 +9,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.connectors.data_connector import _DataLoaderSource
 
 from thexp_pl.callbacks import MeterCallback, RndCallback, SaverCallback
+from thexp_pl.callbacks.pruning import pruning_of_sweep
 from thexp_pl.loggers import RunLogger
 from thexp_pl.params import BaseParams
 from thexp_pl.params.plain import to_plain
@@ -41,7 +42,7 @@ def add_recording(
         loggers.append(RunLogger(exps_dir, name, **record))
     config["logger"] = loggers or wanted
     given = listed(config.get("callbacks"))
-    always: list[pl.Callback] = [MeterCallback(), RndCallback()]
+    always: list[pl.Callback] = [MeterCallback(), RndCallback(), *pruning_of_sweep()]
     added = [one for one in always if not any(isinstance(other, type(one)) for other in given)]
     added.append(ExactLoaders())
     has_saver = any(isinstance(one, Checkpoint) for one in given)

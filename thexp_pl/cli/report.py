@@ -45,7 +45,7 @@ def report_errors() -> Iterator[None]:
 
 def is_users_own(error: BaseException) -> bool:
     """Say whether an exception, or what caused it, passed through code that is no library's."""
-    cause = error.__cause__ or error.__context__
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     files = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
     return not all(_is_library(file) for file in files) or (
         cause is not None and is_users_own(cause)
@@ -54,7 +54,8 @@ def is_users_own(error: BaseException) -> bool:
 
 def _is_library(file: str) -> bool:
     is_installed = "site-packages" in file or "dist-packages" in file
-    return is_installed or file.startswith(("<", _PACKAGE, _STANDARD))
+    is_compiled = file.endswith(".pyx")  # named as seen from where it was compiled
+    return is_installed or is_compiled or file.startswith(("<", _PACKAGE, _STANDARD))
 
 
 def report_run(experiment: Experiment) -> None:

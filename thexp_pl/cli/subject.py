@@ -61,6 +61,7 @@ class Subject:
         note: A line for the user, or an empty text.
         is_named: The command, and not a script, says what is trained.
         origin: The checkpoint to begin from; None where none is named.
+        seed: That of the checkpoint's run, where the Params have no parameter for it.
     """
 
     facade: type[Trainer] | None
@@ -68,6 +69,7 @@ class Subject:
     note: str = ""
     is_named: bool = True
     origin: Origin | None = None
+    seed: Any = None
 
     @property
     def warnings(self) -> list[str]:
@@ -145,18 +147,18 @@ def _facade_subject(facade: type[Trainer], given: Given, note: str = "") -> Subj
         # a copy: it rewrites the words, and the checkpoint's own Params lie beneath them later
         return GivenParams(params, copy.deepcopy(given), RESERVED).params.get_exp_name()
 
-    origin = _origin(given, experiment)
+    origin, seed = _origin(given, experiment), None
     if origin is not None and origin.path is not None:
         with loading(origin):
             state = torch.load(origin.path, map_location="cpu", weights_only=True, mmap=True)
-        _take_params(params, state, Path(origin.path))
-    return Subject(facade, params, note, origin=origin)
+        seed = _take_params(params, state, Path(origin.path))
+    return Subject(facade, params, note, origin=origin, seed=seed)
 
 
 def _module_subject(model: Any, given: Given) -> Subject:
     params = _module_params(model)
     name = given.text("model") or str(getattr(model, "__name__", model))
-    origin = None
+    origin = seed = None
     if not _is_lightnings(given.text("ckpt_path")):
         origin = _origin(given, lambda: name.rpartition(".")[2])
     if params is not None and origin is not None and origin.path is not None:
@@ -164,8 +166,8 @@ def _module_subject(model: Any, given: Given) -> Subject:
             state = torch.load(origin.path, map_location="cpu", weights_only=True, mmap=True)
         except Exception:  # noqa: BLE001 - it holds more than plain values: Lightning will say so
             state = {}
-        _take_params(params, state, Path(origin.path))
-    return Subject(None, params, origin=origin)
+        seed = _take_params(params, state, Path(origin.path))
+    return Subject(None, params, origin=origin, seed=seed)
 
 
 def _is_lightnings(text: str | None) -> bool:
@@ -251,18 +253,22 @@ def loading(origin: Origin | None) -> Iterator[None]:
         raise CheckpointError(f"--ckpt_path: {file} cannot be loaded: {reason}") from error
 
 
-def _take_params(params: BaseParams, state: Any, path: Path) -> None:
+def _take_params(params: BaseParams, state: Any, path: Path) -> Any:
     """Lay the Params of a checkpoint beneath the flags: a resumed run keeps its settings.
 
-    Only the device stays out: where to compute is a matter of the machine.
+    Only the device stays out: where to compute is a matter of the machine. A seed that is no
+    parameter of theirs was given by a flag, and is returned.
     """
-    saved = state.get(PARAMS_KEY) if isinstance(state, dict) else None
+    found = state.get(PARAMS_KEY) if isinstance(state, dict) else None
+    saved = dict(found or {})
+    seed = None if "seed" in params else saved.pop("seed", None)
     try:
-        apply_values(params, [pair for pair in (saved or {}).items() if pair[0] != "device"])
+        apply_values(params, [pair for pair in saved.items() if pair[0] != "device"])
     except ParamsError as error:
         raise UsageError(
             f"--ckpt_path: the parameters in {path.name} do not fit: {error}"
         ) from None
+    return seed
 
 
 def _module_params(model: Any) -> BaseParams | None:

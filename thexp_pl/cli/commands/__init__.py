@@ -15,17 +15,37 @@ from thexp_pl.cli.commands import (
     diff,
     gc,
     listing,
+    plot,
     reindex,
+    report,
     rerun,
     show,
     stats,
+    sweep,
+    ui,
     upkeep,
 )
 
 __all__ = ["add_parsers"]
 
 # in the order in which the help shows them
-_MODULES = (listing, show, diff, compare, stats, rerun, upkeep, gc, archive, reindex, config)
+_MODULES = (
+    sweep,
+    listing,
+    show,
+    diff,
+    compare,
+    stats,
+    plot,
+    report,
+    ui,
+    rerun,
+    upkeep,
+    gc,
+    archive,
+    reindex,
+    config,
+)
 
 
 def add_parsers(subparsers: Any) -> None:

@@ -64,19 +64,12 @@ def run_export(arguments: argparse.Namespace) -> int:
     from thexp_pl.upkeep import export_runs
 
     rows = select_runs(viewer_of(arguments), arguments.words)
-    written = 0
-    with advancing("writing") as advance:
-
-        def progress(size: int) -> None:
-            nonlocal written
-            written += size
-            advance(written, 0)
-
+    with advancing("exporting", in_bytes=True) as advance:
         done = export_runs(
             [row.paths for row in rows],
             arguments.file,
             checkpoints=not arguments.no_checkpoints,
-            progress=progress,
+            progress=advance,
         )
     keys = [run.key for run in done.table.runs]
     if arguments.json:
@@ -105,15 +98,8 @@ def run_import(arguments: argparse.Namespace) -> int:
     from thexp_pl.record.names import escaped
     from thexp_pl.upkeep import import_runs
 
-    read = 0
-    with advancing("reading") as advance:
-
-        def progress(size: int) -> None:
-            nonlocal read
-            read += size
-            advance(read, 0)
-
-        done = import_runs(arguments.file, arguments.exps_dir, progress=progress)
+    with advancing("importing", in_bytes=True) as advance:
+        done = import_runs(arguments.file, arguments.exps_dir, progress=advance)
     new, known = [paths.key for paths in done.runs], [paths.key for paths in done.known]
     if arguments.json:
         bare = done.without_code

@@ -60,11 +60,12 @@ def add_source(parser: argparse.ArgumentParser, *, forms: tuple[str, ...] = ("js
     parser.add_argument(
         "--exps_dir", metavar="DIR", help="look into this experiment root only, not all known ones"
     )
-    group = parser.add_mutually_exclusive_group()
-    for form in forms:
-        group.add_argument(
-            f"--{form}", action="store_true", help=f"print {form.upper()} for machines"
-        )
+    if forms:  # argparse prints no help of a group without flags
+        group = parser.add_mutually_exclusive_group()
+        for form in forms:
+            group.add_argument(
+                f"--{form}", action="store_true", help=f"print {form.upper()} for machines"
+            )
 
 
 def viewer_of(arguments: argparse.Namespace) -> ExperimentViewer:

@@ -66,15 +66,18 @@ def run_gc(arguments: argparse.Namespace) -> int:
         raise UsageError("gc: words choose what --check looks at; `thexp-pl rm` removes runs")
     from datetime import timedelta
 
+    from thexp_pl.cli.advance import advancing
     from thexp_pl.runs.query.times import parse_span
     from thexp_pl.upkeep import collect
 
     # a span beyond `timedelta` would be older than any run
     seconds = min(parse_span(arguments.older_than or "30d"), timedelta.max.total_seconds() / 2)
     span = timedelta(seconds=seconds)
-    found = [
-        collect(root, older_than=span, dry_run=arguments.dry_run) for root in roots_of(arguments)
-    ]
+    with advancing("looking for what nothing needs") as advance:
+        found = [
+            collect(root, older_than=span, dry_run=arguments.dry_run, progress=advance)
+            for root in roots_of(arguments)
+        ]
     if arguments.json:
         put_json(found)
     elif found:
@@ -108,11 +111,13 @@ def _tell(found: Collected, *, dry_run: bool) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     from thexp_pl.cli.advance import advancing
     from thexp_pl.record.names import escaped
-    from thexp_pl.upkeep import check
+    from thexp_pl.upkeep import check, sizes_of
 
     paths = _chosen(arguments)
-    with advancing("checking") as advance:
-        found = check(paths, progress=advance)
+    with advancing("looking at runs") as advance:
+        sizes = sizes_of(paths, advance)
+    with advancing("checking", in_bytes=True) as advance:
+        found = check(paths, sizes=sizes, progress=advance)
     if arguments.json:
         put_json(found)
         return int(bool(found.damaged))

@@ -66,17 +66,20 @@ def run_list(arguments: argparse.Namespace) -> int:
 
     Raises:
         UsageError: The query, a name or a number cannot be meant.
+        RecordError: The beginning of a sweep's key means several.
     """
     if arguments.limit is not None and arguments.limit < 1:
         raise UsageError(f"--limit {arguments.limit} shows nothing: give a number from 1")
     if arguments.columns is not None and arguments.json:
         raise UsageError("--columns is for the table and --csv; --json gives all of a run")
     viewer = viewer_of(arguments)
-    query = _query(arguments)
+    query, since = _query(arguments)
     limit = arguments.limit
     if limit is None and sys.stdout.isatty() and not (arguments.json or arguments.csv):
         limit = _NEWEST
-    rows = _rows(viewer, query, arguments, limit)
+    rows = _rows(viewer, query, since, arguments, limit)
+    if viewer.remark:
+        sys.stderr.write(f"note: {viewer.remark}\n")
     if arguments.json:
         _put_json(rows)
     elif arguments.csv:
@@ -87,36 +90,41 @@ def run_list(arguments: argparse.Namespace) -> int:
         from thexp_pl.cli.output.run_table import print_rows
 
         print_rows(rows, _titles(arguments))
-        _tell_rest(viewer, query, arguments, len(rows))
+        _tell_rest(viewer, query, since, arguments, len(rows))
         _tell_damage(rows)
-    elif query:
+        _tell_away(rows)
+    elif query or since is not None:
         put("No run is like that; `thexp-pl list` shows all.")
     else:
         put(no_runs(arguments.exps_dir))
     return 0
 
 
-def _query(arguments: argparse.Namespace) -> str:
-    if arguments.query is None and arguments.recent is None:
-        return ""
-    from thexp_pl.runs.query import compile_query
+def _query(arguments: argparse.Namespace) -> tuple[str, float | None]:
+    """Give the query, and when the runs may have started at the earliest."""
+    query: str = arguments.query or ""
+    if arguments.query is not None and not query.strip():
+        from thexp_pl.runs.query import compile_query
+
+        compile_query(query)  # it says that it is empty
+    if arguments.recent is None:
+        return query, None
     from thexp_pl.runs.query.times import parse_span
 
-    query: str | None = arguments.query
-    if query is not None:
-        compile_query(query)  # what is wrong with it is said of it alone
-    if arguments.recent is None:
-        return query or ""
-    recent = f"started >= {time.time() - parse_span(arguments.recent)!r}"
-    return recent if query is None else f"({query}) and {recent}"
+    return query, time.time() - parse_span(arguments.recent)
 
 
 def _rows(
-    viewer: ExperimentViewer, query: str, arguments: argparse.Namespace, limit: int | None
+    viewer: ExperimentViewer,
+    query: str,
+    since: float | None,
+    arguments: argparse.Namespace,
+    limit: int | None,
 ) -> list[RunRow]:
+    told: dict[str, Any] = {"since": since, "limit": limit}
     if arguments.sort is not None:
-        return viewer.rows(query, sort=arguments.sort, reverse=arguments.reverse, limit=limit)
-    newest = viewer.rows(query, sort="started", reverse=True, limit=limit)
+        return viewer.rows(query, sort=arguments.sort, reverse=arguments.reverse, **told)
+    newest = viewer.rows(query, sort="started", reverse=True, **told)
     return newest if arguments.reverse else newest[::-1]
 
 
@@ -132,12 +140,16 @@ def _titles(arguments: argparse.Namespace) -> list[str]:
 
 
 def _tell_rest(
-    viewer: ExperimentViewer, query: str, arguments: argparse.Namespace, shown: int
+    viewer: ExperimentViewer,
+    query: str,
+    since: float | None,
+    arguments: argparse.Namespace,
+    shown: int,
 ) -> None:
     """Say at a terminal how many runs are not shown."""
     if arguments.limit is not None or shown < _NEWEST or not sys.stdout.isatty():
         return
-    count = len(viewer.query(query)) if query else len(viewer.list())
+    count = len(viewer.query(query, since=since))
     if count > shown:
         put(f"... and {count - shown:,} more; --limit {count} shows all")
 
@@ -146,6 +158,14 @@ def _tell_damage(rows: Sequence[RunRow]) -> None:
     """Say at a terminal how to see why runs are damaged."""
     if any(row.damage for row in rows) and sys.stdout.isatty():
         put("What is damaged: thexp-pl list \"status == 'damaged'\" --columns key,damage")
+
+
+def _tell_away(rows: Sequence[RunRow]) -> None:
+    """Say at a terminal which machines have the files of a team's runs."""
+    from thexp_pl.runs.row import told_away
+
+    if sys.stdout.isatty() and (away := told_away(rows)):
+        put(f"Elsewhere: {away}")
 
 
 def _put_json(rows: Sequence[RunRow]) -> None:
@@ -169,7 +189,7 @@ def _facts(row: RunRow) -> dict[str, Any]:
         "status": row.status,
         "experiment": row.experiment,
         "root": str(row.root),
-        "path": str(row.paths.folder),
+        "path": str(row.place.folder),
         "started": row.started,
         "seconds": row.seconds,
         "params": row.params,
@@ -181,6 +201,9 @@ def _facts(row: RunRow) -> dict[str, Any]:
         "commit": row.commit,
         "python": row.python,
         "host": row.host,
+        "away": row.away,
         "parent": row.parent,
+        "sweep": row.sweep,
+        "point": row.point,
         "damage": row.damage,
     }

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from thexp_pl.cli.commands.common import add_command, put, put_json
 from thexp_pl.errors import RecordError
 from thexp_pl.globvars import thexp_home
-
-if TYPE_CHECKING:
-    from thexp_pl.runs.index.writing import Progress
 
 __all__ = ["add_parsers", "run_reindex"]
 
@@ -46,19 +40,20 @@ def run_reindex(arguments: argparse.Namespace) -> int:
     Raises:
         RecordError: It cannot be written.
     """
+    from thexp_pl.cli.advance import advancing
     from thexp_pl.record.roots import known_roots
     from thexp_pl.runs.index import Index
 
     roots = known_roots()
-    index = Index(roots)
-    with _progress() as progress:
-        index.rebuild(progress)
+    index = Index.of_user(roots)
+    with advancing("reading runs") as advance:
+        index.rebuild(advance)
     if index.in_memory:
         raise RecordError(
             f"cannot write the index in {str(thexp_home())!r}: free it, or name another home in"
             " THEXP_HOME; runs are read without it, more slowly"
         )
-    count = len(index.keys())
+    count = index.count()
     if arguments.json:
         put_json({"runs": count, "roots": len(roots)})
     else:
@@ -66,18 +61,3 @@ def run_reindex(arguments: argparse.Namespace) -> int:
         verb = "is" if count == 1 else "are"
         put(f"{count:,} {runs} of {len(roots):,} experiment {of} {verb} in the index.")
     return 0
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """Show a bar at a terminal; it is no part of the output."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("reading runs"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from thexp_pl.cli.advance import advancing
 from thexp_pl.cli.commands.common import add_command, put, viewer_of
 
 if TYPE_CHECKING:
@@ -138,17 +139,15 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
         RecordError: The run cannot be reproduced.
         UsageError: The folder is taken, or what is to be linked is not there.
     """
+    from thexp_pl.rerun import reproducing
     from thexp_pl.rerun.differences import differences
-    from thexp_pl.rerun.reproducing import (
-        check_the_same,
-        prepare_reproduction,
-        start_reproduction,
-    )
     from thexp_pl.runs.codes import codes_of
 
     run = viewer_of(arguments).run(arguments.key)
-    prepared = prepare_reproduction(run, to=arguments.to, link=arguments.link)
-    found = differences(run, prepared.moved)
+    with advancing("restoring"):
+        prepared = reproducing.prepare_reproduction(run, to=arguments.to, link=arguments.link)
+    with advancing("comparing packages and data") as advance:
+        found = differences(run, prepared.moved, progress=advance)
     _tell_folder(prepared)
     count = len(codes_of(run))
     if count > 1:
@@ -158,10 +157,10 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
         )
     _tell_differences(found)
     if arguments.strict:
-        check_the_same(found)
+        reproducing.check_the_same(found)
     if arguments.dry_run:
         return _tell_command(prepared)
-    again, fault = start_reproduction(prepared)
+    again, fault = reproducing.start_reproduction(prepared)
     if again is not None:
         put(f"run:     {_shown(again)} reproduces {_shown(run)}")
     code = 0
@@ -177,7 +176,8 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
 def _verified(run: Run, again: Run, ignore: list[str]) -> int:
     from thexp_pl.rerun import verify
 
-    verdict = verify(run, again, ignore=ignore)
+    with advancing("verifying", in_bytes=True) as advance:
+        verdict = verify(run, again, ignore=ignore, progress=advance)
     put(f"verify:  {verdict}")
     return 0 if verdict.identical else 1
 
@@ -202,7 +202,8 @@ def run_rollback(arguments: argparse.Namespace) -> int:
     if not key:  # `@last` is a run
         key, checkpoint = f"{at}{checkpoint}", ""
     run = viewer_of(arguments).run(key)
-    done = rollback(run, checkpoint or "last", to=arguments.to)
+    with advancing("restoring"):
+        done = rollback(run, checkpoint or "last", to=arguments.to)
     _tell_folder(done.prepared)
     found = done.found
     if found.path is None:
@@ -234,7 +235,8 @@ def run_resume(arguments: argparse.Namespace) -> int:
     from thexp_pl.rerun.resuming import prepare_resumption, start_resumption
 
     run = viewer_of(arguments).run(arguments.key)
-    prepared, found = prepare_resumption(run, code=arguments.code)
+    with advancing("restoring"):
+        prepared, found = prepare_resumption(run, code=arguments.code)
     if found.passed_over:
         _warn(found.passed_over)
     put(f"resume:  {_shown(run)} from {_escaped(found.place)}")

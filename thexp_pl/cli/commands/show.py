@@ -103,8 +103,8 @@ def _put_rows(run: Run, text: str | None) -> None:
 
 
 def _put_log(run: Run, count: int) -> None:
-    from thexp_pl.cli.page.log import last_lines
     from thexp_pl.record.names import escaped
+    from thexp_pl.runs.log import last_lines
 
     try:
         lines = last_lines(run.paths.console, count)
@@ -115,8 +115,8 @@ def _put_log(run: Run, count: int) -> None:
 
 
 def _facts(run: Run, children: Iterable[RunRow], text: str | None) -> dict[str, Any]:
-    from thexp_pl.cli.page.checkpoints import checkpoints_of
     from thexp_pl.cli.page.history import chosen, words
+    from thexp_pl.saver.inventory import checkpoints_of
 
     return {
         **run.to_dict(),

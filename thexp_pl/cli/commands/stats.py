@@ -16,7 +16,7 @@ from thexp_pl.cli.commands.common import (
     viewer_of,
 )
 from thexp_pl.cli.commands.compare import add_metrics, add_runs, names_of, selected
-from thexp_pl.errors import RecordError, UsageError
+from thexp_pl.errors import UsageError
 from thexp_pl.record.names import escaped, shown
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def _put(summary: Summary, arguments: argparse.Namespace) -> None:
 def _write(summary: Summary, target: Path) -> None:
     from thexp_pl import atomic
     from thexp_pl.cli.output import stats_sheets
+    from thexp_pl.record.outputs import output_error
 
     try:
         if target.suffix == ".json":
@@ -157,7 +158,5 @@ def _write(summary: Summary, target: Path) -> None:
         else:
             atomic.write_text(target, stats_sheets.summary_markdown(summary))
     except OSError as error:
-        raise RecordError(
-            f"cannot write {shown(str(target))}: {error.strerror or error}; name another file"
-        ) from None
+        raise output_error(target, error) from None
     put(f"The statistics of {len(summary.groups)} groups are in {escaped(str(target))}")

@@ -13,7 +13,7 @@ from thexp_pl.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
     from thexp_pl.record.paths import RunPaths
-    from thexp_pl.runs import RunRow
+    from thexp_pl.runs import ExperimentViewer, RunRow
     from thexp_pl.upkeep.purge import Purged
 
 __all__ = ["add_parsers", "roots_of", "run_rm", "run_tag"]
@@ -76,12 +76,13 @@ def run_tag(arguments: argparse.Namespace) -> int:
         )
     if any(not tag.strip() for tag in (*add, *remove)):
         raise UsageError("tag: a tag is empty; give it at least one visible character")
-    rows = select_runs(viewer_of(arguments), arguments.words)
+    found = select_runs(viewer_of(arguments), arguments.words)
+    rows = [row for row in found if arguments.words or not row.away]
     for row in rows if changes else ():
         change_notes(row.paths, add=add, remove=remove, note=arguments.note or "")
     kept = [(row, read_notes(row.paths)) for row in rows]
     if arguments.json:
-        put_json([{"key": r.key, "experiment": r.experiment, **found} for r, found in kept])
+        put_json([{"key": r.key, "experiment": r.experiment, **notes} for r, notes in kept])
     elif not rows:
         put("No run is meant." if arguments.words else no_runs(arguments.exps_dir))
     else:
@@ -114,7 +115,9 @@ def run_rm(arguments: argparse.Namespace) -> int:
     from thexp_pl.runs.selecting import select_runs
     from thexp_pl.upkeep.trash import check_removable, remove
 
-    paths = [row.paths for row in select_runs(viewer_of(arguments), arguments.words)]
+    viewer = viewer_of(arguments)
+    paths = [row.paths for row in select_runs(viewer, arguments.words, taken_over=False)]
+    left = _left(viewer, arguments.words, paths)
     if arguments.dry_run:
         check_removable(paths)
         _tell(arguments, "would move to the trash", paths)
@@ -123,6 +126,7 @@ def run_rm(arguments: argparse.Namespace) -> int:
         _tell(arguments, "moved to the trash", paths)
     else:
         return 1
+    _tell_left(left)
     return 0
 
 
@@ -154,7 +158,8 @@ def _restore(arguments: argparse.Namespace) -> int:
     from thexp_pl.upkeep.trash import find_trashed
 
     roots = roots_of(arguments)
-    trashed = list(dict.fromkeys(find_trashed(roots, word) for word in arguments.words))
+    found = [paths for word in arguments.words for paths in find_trashed(roots, word)]
+    trashed = list(dict.fromkeys(found))
     if arguments.dry_run:
         _tell(arguments, "would bring back", trashed)
     else:
@@ -163,6 +168,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 
 def _purge(arguments: argparse.Namespace) -> int:
+    from thexp_pl.cli.advance import advancing
     from thexp_pl.upkeep.purge import plan_purge, purge
     from thexp_pl.upkeep.trash import check_removable, find_any, remove, root_of
 
@@ -171,15 +177,38 @@ def _purge(arguments: argparse.Namespace) -> int:
     meant = list(dict.fromkeys(meant))
     kept = [paths for paths in meant if root_of(paths) == paths.root]
     check_removable(kept)
+    left = _left(viewer, arguments.words, meant)
     if arguments.dry_run:
         _tell(arguments, "would delete", meant, plan_purge(meant))
+        _tell_left(left)
         return 0
     if not _may(arguments, bool(meant), _question("Delete {} for good", meant)):
         return 1
-    plans = plan_purge([*remove(kept), *(paths for paths in meant if paths not in kept)])
-    purge(plans)
+    with advancing("deleting") as advance:
+        removed = [*remove(kept), *(paths for paths in meant if paths not in kept)]
+        plans = plan_purge(removed, progress=advance)
+        advance(0, 0)
+        purge(plans)
     _tell(arguments, "deleted", meant, plans)
+    _tell_left(left)
     return 0
+
+
+def _left(viewer: ExperimentViewer, words: Sequence[str], chosen: Sequence[RunPaths]) -> int:
+    """Count the runs that sweeps have taken over from others, which have them still."""
+    from thexp_pl.runs.keys import find_sweep
+    from thexp_pl.runs.sweeps import taken_over
+
+    index = viewer.index()
+    keys = {find_sweep(index, word) for word in words}
+    taken = (taken_over(index, key) for key in keys if key is not None)
+    return len({paths for some in taken for paths in some} - {*chosen})
+
+
+def _tell_left(count: int) -> None:
+    if count:
+        runs = "1 run that was" if count == 1 else f"{count} runs that were"
+        sys.stderr.write(f"note: left alone: {runs} begun for another sweep\n")
 
 
 def _list_trash(arguments: argparse.Namespace) -> int:

@@ -25,7 +25,8 @@ from thexp_pl.runs.words import iso_text
 __all__ = ["write_csv"]
 
 _FACTS = ("key", "experiment", "status", "started", "seconds", "root")
-_MORE = ("tags", "notes", "command", "code", "commit", "python", "host", "parent", "damage")
+_MORE = ("tags", "notes", "command", "code", "commit", "python", "host", "parent",
+         "sweep", "point", "damage")  # fmt: skip
 
 
 def write_csv(rows: Sequence[RunRow], titles: Sequence[str] = ()) -> None:

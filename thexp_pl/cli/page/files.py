@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from thexp_pl.record.journal import read_journal
+from thexp_pl.runs.events import changes_of
 from thexp_pl.runs.run import Run
 
 __all__ = ["RunFile", "files_of"]
-
-_CHANGES = ("created", "modified", "moved", "deleted")
 
 
 class RunFile(NamedTuple):
@@ -48,20 +46,13 @@ def files_of(run: Run) -> tuple[list[RunFile], list[RunFile]]:
 
 def _told(run: Run) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
-    events: list[dict[str, Any]] = []
-    with contextlib.suppress(OSError):  # a journal that cannot be read hides no file
-        events = read_journal(run.paths.journal)
-    for event in events:
-        kind, path, to = event["event"], event.get("path"), event.get("to")
-        if kind not in _CHANGES or not isinstance(path, str):
+    for change in changes_of(run):
+        if change.is_final:  # of each file once more, told of before or not
+            found.setdefault(change.path, Counter({change.event: 1}))
             continue
-        if event.get("final") is True:  # of each file once more, told of before or not
-            found.setdefault(path, Counter({kind: 1}))
-        elif kind == "moved" and isinstance(to, str):
-            found.setdefault(path, Counter())[f"moved to {to}"] += 1
-            found.setdefault(to, Counter())["created"] += 1
-        else:
-            found.setdefault(path, Counter())[kind] += 1
+        found.setdefault(change.path, Counter())[change.deed] += 1
+        if change.to is not None:
+            found.setdefault(change.to, Counter())["created"] += 1
     return found
 
 

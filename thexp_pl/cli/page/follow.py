@@ -7,18 +7,18 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 
 from rich.console import Console, Group
 
 from thexp_pl.cli.output.tables import STYLES, cell, grid, printable
-from thexp_pl.cli.page.checkpoints import checkpoints_of
 from thexp_pl.cli.page.history import Point, chosen, histories, read_columns, words
 from thexp_pl.cli.page.printing import checkpoints_table, metrics_table
 from thexp_pl.record.paths import RunPaths
 from thexp_pl.runs.run import Run, read_run
+from thexp_pl.runs.stamps import metrics_stamp
 from thexp_pl.runs.words import duration_text, short
+from thexp_pl.saver.inventory import checkpoints_of
 
 __all__ = ["INTERVAL", "follow"]
 
@@ -59,7 +59,7 @@ def _looks(paths: RunPaths, metrics: str | None) -> Iterator[tuple[Run, _History
     while True:
         begun = time.monotonic()
         run = read_run(paths)  # before the metrics: of an ended run none is missed
-        stamp = _stamp(paths)
+        stamp = metrics_stamp(paths)
         if stamp != seen:
             seen, history = stamp, histories(read_columns(run))
         names = words(metrics, history)
@@ -70,18 +70,6 @@ def _looks(paths: RunPaths, metrics: str | None) -> Iterator[tuple[Run, _History
         if is_over:
             return
         time.sleep(max(INTERVAL, _PATIENCE * (time.monotonic() - begun)))
-
-
-def _stamp(paths: RunPaths) -> tuple[object, ...]:
-    return tuple(_stamp_of(path) for path in (paths.metrics, paths.journal))
-
-
-def _stamp_of(path: Path) -> tuple[int, ...]:
-    try:
-        facts = path.stat()
-    except OSError:
-        return ()
-    return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
 
 # -- at a terminal -------------------------------------------------------------------------------

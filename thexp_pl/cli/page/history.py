@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from thexp_pl.errors import RecordError, UsageError, near_miss
 from thexp_pl.record.metrics import MetricColumns, read_history
+from thexp_pl.record.metrics.columns import ABSENT
 from thexp_pl.record.names import shown
+from thexp_pl.runs.curves import Curve, curves_of
 from thexp_pl.runs.run import Run
 
 __all__ = ["Point", "chosen", "histories", "read_columns", "words"]
@@ -54,11 +56,12 @@ def histories(columns: MetricColumns) -> dict[str, list[Point]]:
     Returns:
         By name its values, in the order in which they were written.
     """
-    found: dict[str, list[Point]] = {}
-    rows = zip(columns.name, columns.step, columns.epoch, columns.value, strict=True)
-    for name, step, epoch, value in rows:
-        found.setdefault(name, []).append(Point(step, epoch, value))
-    return found
+    return {name: [*_points(curve)] for name, curve in curves_of(columns).items()}
+
+
+def _points(curve: Curve) -> Iterator[Point]:
+    for step, epoch, value in zip(curve.steps, curve.epochs, curve.values, strict=True):
+        yield Point(None if step == ABSENT else step, None if epoch == ABSENT else epoch, value)
 
 
 def words(text: str | None, known: Iterable[str] = ()) -> list[str]:

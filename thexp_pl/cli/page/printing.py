@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from thexp_pl.cli.output.tables import STYLES, cell, console, grid
-from thexp_pl.cli.page.checkpoints import CheckpointFile, checkpoints_of
-from thexp_pl.cli.page.facts import run_facts, used_data
 from thexp_pl.cli.page.files import files_of
 from thexp_pl.cli.page.history import Point, chosen
 from thexp_pl.cli.page.plot import plot
 from thexp_pl.cli.page.sparkline import ASCII_LEVELS, LEVELS, is_shown, sparkline
+from thexp_pl.runs.facts import facts_of, used_data
 from thexp_pl.runs.flat import flat
 from thexp_pl.runs.row import RunRow
 from thexp_pl.runs.run import Run
 from thexp_pl.runs.words import short
+from thexp_pl.saver.inventory import CheckpointFile, checkpoints_of
 
 __all__ = ["checkpoints_table", "facts_table", "metrics_table", "print_plots", "print_run"]
 
 History = Mapping[str, Sequence[Point]]
 
+_ABOVE = ("key", "experiment", "status", "damage", "start", "duration", "causes", "parent",
+          "sweep")  # fmt: skip
+_BELOW = (
+    *("command", "python", "cwd", "git", "code", "packages", "earlier code"),
+    *("earlier params", "host", "cpu", "gpu", "world size", "ranks", "tags", "note", "folder"),
+)
 _MAX_ROWS = 200
 _MAX_NAME = 80
 _MAX_GONE = 5  # files: a long training has replaced many checkpoints
@@ -92,7 +98,9 @@ def facts_table(run: Run, children: Iterable[RunRow] = ()) -> Table:
         children: The runs that came from it.
     """
     table = grid()
-    for name, value in islice(run_facts(run, children), _MAX_ROWS):
+    family = (("child", f"{child.key}  {child.status}") for child in children)
+    facts = chain(facts_of(run, *_ABOVE), family, facts_of(run, *_BELOW))
+    for name, value in islice(facts, _MAX_ROWS):
         table.add_row(cell(name, "bold"), cell(value, STYLES.get(value, "")))
     return table
 
