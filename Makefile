@@ -50,25 +50,31 @@ test-dist: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev .venv-bench/.installed .venv-trackers/.installed
 	.venv-bench/bin/python -m benchmarks $(NAME)
 
+# $(call peers,ENVIRONMENT,FILE): one by one; the next call tries again what did not install
+define peers
+all=yes; for peer in $$(grep -v '^#' $(2)); do \
+	$(1)/bin/python -m pip --disable-pip-version-check install --quiet -c $(2) "$$peer" || \
+		{ echo "$$peer does not install, and is absent from the tables" >&2; all=no; }; \
+done; test $$all = no || touch $@
+endef
+
 .venv-bench/.installed: benchmarks/peers.txt $(VENV)/.installed-dev
 	test -d .venv-bench || $(BIN)/python -m venv .venv-bench
 	main=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))"); \
 	own=$$(.venv-bench/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))"); \
 	echo "import site; site.addsitedir('$$main')" > $$own/main-environment.pth
-	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet -r benchmarks/peers.txt
-	touch $@
+	$(call peers,.venv-bench,benchmarks/peers.txt)
 
 .venv-trackers/.installed: benchmarks/trackers.txt
 	test -d .venv-trackers || $(PYTHON) -m venv .venv-trackers
-	.venv-trackers/bin/python -m pip --disable-pip-version-check install --quiet -r benchmarks/trackers.txt
-	touch $@
+	$(call peers,.venv-trackers,benchmarks/trackers.txt)
 
 $(VENV)/bin/python:
 	@$(MIN_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -c constraints.txt -e .
+	$(PIP) -c constraints.txt -e ".[ui]"
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python

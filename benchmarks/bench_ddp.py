@@ -2,202 +2,99 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import json
-import logging
 import multiprocessing
-import os
 import tempfile
-import time
-import warnings
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing.connection import Connection
 
-import pytorch_lightning as pl
-import torch
-from torch import distributed, nn
+from benchmarks.harness import Scale, all_processors, in_turn
+from benchmarks.report import Goal, Growth, Report
 
-from benchmarks.bench_loader import all_processors
-from benchmarks.harness import Goal, Report
-from thexp_pl import Params, Trainer
-
-STEPS, FIRST = 60, 20  # batches an epoch, and how many of them are not timed
-MODELS = {
-    "small, 3 thousand numbers": (32, 64, 10),
-    "mid-size, 3.7 million": (512, 1536, 1536, 256),
+LOOPS = {
+    "plain": "torch's DDP, plain loop",
+    "bare": "Lightning ddp, manual_backward",
+    "facade": "facade",
 }
-BARE, FACADE = "Lightning ddp, manual_backward", "facade, raw backward"
+WIDTHS = ((32, 64, 10), (512, 1536, 1536, 256), (512, 3072, 3072, 1024))
+QUICK_WIDTHS = ((32, 64, 10), (64, 128, 10))
 WORLD = 2
+WHY = (
+    "The floor is a plain loop with torch's DistributedDataParallel, which sends gradients while"
+    " the backward still runs. A train_batch may call backward several times before a step, so the"
+    " facade averages after each backward, and nothing overlaps; before it does so, and twice at"
+    " the end of a batch, the ranks agree by a few numbers on what they do. Of a small model the"
+    " step is the waiting for these messages, each as long as it takes to wake the other rank; of a"
+    " large one it is the gradients' way through memory: the facade sends large ones as they lie,"
+    " where DistributedDataParallel copies all into its buckets and back."
+)
 
 
-def network(sizes: tuple[int, ...]) -> nn.Sequential:
-    """Make a network of linear layers."""
-    layers: list[nn.Module] = []
-    for before, after in itertools.pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+def named(loop: str, size: int) -> str:
+    """Name a case."""
+    return f"{LOOPS[loop]}, {size:,} numbers"
 
 
-class Batches:
-    """The same batch again and again, on each process its own."""
-
-    shares_itself = True
-
-    def __init__(self, width: int) -> None:
-        self.batch = torch.randn(16, width)
-
-    def __len__(self) -> int:
-        return STEPS
-
-    def __iter__(self) -> Any:
-        return iter([self.batch] * STEPS)
+def numbers(widths: tuple[int, ...]) -> int:
+    """Count what a model of linear layers learns."""
+    return sum(before * after + after for before, after in itertools.pairwise(widths))
 
 
-class Module(pl.LightningModule):
-    """Calls manual_backward, which is what Lightning's own "ddp" synchronises by."""
-
-    def __init__(self, sizes: tuple[int, ...]) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.model = network(sizes)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Give the optimizer."""
-        return torch.optim.SGD(self.parameters(), lr=0.01)
-
-    def training_step(self, batch: torch.Tensor, batch_idx: int) -> None:
-        """Train on one batch."""
-        optimizer = self.optimizers()
-        self.manual_backward(self.model(batch).square().mean())
-        optimizer.step()  # type: ignore[union-attr]
-        optimizer.zero_grad()  # type: ignore[union-attr]
-
-
-class FacadeTrainer(Trainer):
-    """Does the same through the facade."""
-
-    _sizes: tuple[int, ...] = ()
-
-    def initial_callback(self) -> None:
-        """Show nothing."""
-
-    def initial_trainer(self, params: Any) -> None:
-        """Make the model."""
-        self.model = network(self._sizes)
-        self.optim = torch.optim.SGD(self.model.parameters(), lr=0.01)
-        self.regist_databundler(train=Batches(self._sizes[0]))
-
-    def train_batch(self, eidx: int, idx: int, global_step: int, batch_data: Any, *_: Any) -> None:
-        """Train on one batch."""
-        self.model(batch_data).square().mean().backward()
-        self.optim.step()
-        self.optim.zero_grad()
+@contextlib.contextmanager
+def ranks(steps: int) -> Iterator[list[Connection]]:
+    """Start the processes, and give the ways to ask them for what `ddp.run_rank` takes."""
+    server = multiprocessing.get_context("forkserver")  # what others have started stays here
+    server.set_forkserver_preload(["benchmarks.ddp"])  # one import for all ranks
+    pipes = [server.Pipe() for _ in range(WORLD)]
+    with tempfile.TemporaryDirectory() as folder:
+        processes = [
+            server.Process(target=_run_rank, args=(rank, folder, steps, theirs), daemon=True)
+            for rank, (_, theirs) in enumerate(pipes)
+        ]
+        for process, (_, theirs) in zip(processes, pipes, strict=True):
+            process.start()
+            theirs.close()  # else a process that ends would be waited for
+        try:
+            yield [ours for ours, _ in pipes]
+        finally:
+            for ours, _ in pipes:
+                with contextlib.suppress(OSError):  # it has ended
+                    ours.send(None)
+            for process in processes:
+                process.join()
 
 
-class Clock(pl.Callback):
-    """Times the later steps of each epoch."""
+def _run_rank(rank: int, *args: object) -> None:
+    from benchmarks.ddp import run_rank  # here, for it imports what only the ranks need
 
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-        self._start = 0.0
-
-    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-        """Start or stop."""
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.processed
-        if done == FIRST:
-            self._start = time.perf_counter()
-        elif done == STEPS:
-            self.seconds.append((time.perf_counter() - self._start) / (STEPS - FIRST))
+    run_rank(rank, WORLD, *args)  # type: ignore[arg-type]
 
 
-def bare(sizes: tuple[int, ...], clock: Clock) -> Callable[[], None]:
-    """Give what trains one epoch more through Lightning's own "ddp"."""
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        devices=WORLD,
-        strategy="ddp",
-        max_epochs=0,
-        logger=False,
-        callbacks=[clock],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-    module, loader = Module(sizes), Batches(sizes[0])
-
-    def epoch() -> None:
-        trainer.fit_loop.max_epochs += 1  # type: ignore[operator]
-        trainer.fit(module, loader)
-
-    return epoch
+def trained(ways: list[Connection], loop: str, widths: tuple[int, ...]) -> float:
+    """Have all ranks train an epoch; give the seconds that a step took on the first."""
+    for way in ways:
+        way.send((loop, widths))
+    seconds: list[float] = [way.recv() for way in ways]
+    return seconds[0]
 
 
-def facade(sizes: tuple[int, ...], clock: Clock) -> Callable[[], None]:
-    """Give what trains one epoch more through the facade."""
-    params = Params()
-    params.epoch, params.device = 0, "cpu"
-    trainer = FacadeTrainer(
-        params,
-        accelerator="cpu",
-        devices=WORLD,
-        strategy="ddp",
-        callbacks=[clock],
-        enable_checkpointing=False,
-    )
-    trainer._sizes = sizes
-    trainer.initial_exp("experiment", code=False, console=False, board=False)
-
-    def epoch() -> None:
-        params.epoch += 1
-        trainer.train()
-
-    return epoch
-
-
-def run_rank(rank: int, folder: str, repeats: int) -> None:
-    """Run all cases in turn on one of the processes; rank 0 writes down what it measured."""
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    os.environ |= {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "WORLD_SIZE": str(WORLD),
-        "LOCAL_WORLD_SIZE": str(WORLD),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": "29500",  # nobody listens: the processes are connected below
-        "TORCHELASTIC_RUN_ID": "none",
-        "THEXP_HOME": folder,
-    }
-    os.chdir(folder)
-    store = f"file://{folder}/store"
-    distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=WORLD)
-    clocks: dict[str, Clock] = {}
-    epochs: list[Callable[[], None]] = []
-    for what, sizes in MODELS.items():
-        for who, make in ((BARE, bare), (FACADE, facade)):
-            clocks[f"{who}: {what}"] = clock = Clock()
-            epochs.append(make(sizes, clock))
-    for _ in range(repeats):
-        for epoch in epochs:
-            epoch()
-    if rank == 0:
-        measured = {name: clock.seconds for name, clock in clocks.items()}
-        Path(folder, "seconds.json").write_text(json.dumps(measured), "utf-8")
-
-
-def report(repeats: int) -> Report:
-    """Measure steps of a small and a mid-size model."""
-    spawn = multiprocessing.get_context("spawn")  # what other benchmarks have started stays here
-    with all_processors(), tempfile.TemporaryDirectory() as folder:
-        ranks = [spawn.Process(target=run_rank, args=(r, folder, repeats)) for r in range(WORLD)]
-        for rank in ranks:
-            rank.start()
-        for rank in ranks:
-            rank.join()
-        seconds = json.loads(Path(folder, "seconds.json").read_text("utf-8"))
-    goals = [Goal(f"{FACADE}: {what}", f"{BARE}: {what}", 1.25) for what in MODELS]
-    return Report("A step on two processes", seconds, goals)
+def report(scale: Scale) -> Report:
+    """Measure steps of three sizes of model."""
+    sizes = {numbers(widths): widths for widths in scale.pick(WIDTHS, QUICK_WIDTHS)}
+    with all_processors(), ranks(scale.pick(30, 6)) as ways:
+        cases = {
+            named(loop, size): partial(trained, ways, loop, widths)
+            for size, widths in sizes.items()
+            for loop in LOOPS
+        }
+        for case in cases.values():  # the first epoch makes the model, and connections
+            case()
+        seconds = in_turn(cases, scale.rounds(5))
+    goals = [Goal(named("facade", size), named("bare", size), 1.25) for size in sizes]
+    growths = [
+        Growth(f"a step, {name}", "numbers", {size: named(loop, size) for size in sizes})
+        for loop, name in LOOPS.items()
+    ]
+    return Report("A step on two processes", seconds, goals, growths=growths, why=WHY)

@@ -1,112 +1,100 @@
-"""Metrics: a step's ten values recorded, beside TensorBoard; a million rows read, beside pandas."""
+"""A step's values recorded: by us, by TensorBoard, by Lightning's loggers and by other trackers."""
 
 from __future__ import annotations
 
-import os
-import random
 import tempfile
-import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
+from benchmarks.harness import QUICK_SAMPLE_SECONDS, SAMPLE_SECONDS, Scale, in_turn
+from benchmarks.recorders import Recorder, recorders
+from benchmarks.report import Goal, Growth, Report
+from benchmarks.sinks import (
+    AIM,
+    BOARD,
+    CSV_LOGGER,
+    DVCLIVE,
+    MLFLOW,
+    MLFLOW_LATER,
+    OPENINGS,
+    OURS,
+    RUN_LOGGER,
+    SACRED,
+    TENSORBOARD_LOGGER,
+    WRITER,
+)
 
-from benchmarks.harness import Goal, Report, measure, peer
-from thexp_pl.loggers.board import Board
-from thexp_pl.record import Experiment, read_metrics
-from thexp_pl.record.metrics import MetricsWriter
-
-NAMES = ["loss", "acc", "val/loss", "val/acc", "lr", "grad_norm", "seconds", "memory", "top5", "f1"]
-CALLS = 100_000
-STEPS = 50  # between two flushes of a board
-OURS, TENSORBOARD = "log_metrics, ten values", "ten SummaryWriter.add_scalar"
-BOARD, FLUSHED = "a Board, fifty times ten values, flush", "a SummaryWriter, the same"
-READ, PANDAS = "read_metrics, a million rows", "pandas.read_csv"
-LISTS, PANDAS_LISTS = "the same, as five lists", "pandas.read_csv, as five lists"
-
-
-def some_values() -> dict[str, float]:
-    """Ten values with all the digits that a float has."""
-    return {name: random.random() * 3 for name in NAMES}
-
-
-def ten_scalars(writer: SummaryWriter, values: dict[str, float]) -> Callable[[], object]:
-    """What TensorBoard takes for the values of one step."""
-
-    def step() -> None:
-        for name, value in values.items():
-            writer.add_scalar(name, value, 7)
-
-    return step
-
-
-def fifty_steps(step: Callable[[], object], flush: Callable[[], object]) -> Callable[[], object]:
-    """What is put off to a thread is measured with the flush that waits for it."""
-
-    def steps() -> None:
-        for _ in range(STEPS):
-            step()
-        flush()
-
-    return steps
+STEPS = 100  # from one flush to the next, as often as Lightning's CSVLogger writes by itself
+TEN = 10
+VALUES = (1, TEN, 100)
+QUICK = (OURS, WRITER, SACRED)
+WHY = (
+    "The floor is the text of ten floats, and the page cache that it is copied to: nobody here"
+    " waits for a disk but those who commit a transaction for each step, as MLflow does to SQLite."
+    " What is put off counts in the cases with a flush after every hundred steps. CSVLogger writes"
+    " a row for each step, and all of them anew where a name is new; metrics.csv has a row for each"
+    " value, with its time and name, so that names may come and go. Of the others dvclive opens a"
+    " file for each value, sacred writes all values of the run anew at each heartbeat, so that its"
+    " cost grows with the run, and Aim writes each value, and several facts of its curve, to"
+    " RocksDB."
+)
 
 
-def million_rows(path: Path) -> Path:
-    """Write a file as a long run leaves it."""
-    writer = MetricsWriter(path)
-    for step in range(CALLS):
-        writer.write(step, step // 1_000, some_values())
-    writer.close()
-    return path
+def called(name: str) -> str:
+    """Name the case of the call alone."""
+    return f"{name}, the call"
 
 
-def as_lists(path: Path) -> object:
-    """Read, and make the lists of plain Python values that most callers ask for."""
-    columns = read_metrics(path)
-    return columns.step, columns.epoch, columns.time, columns.name, columns.value
+def flushed(name: str, values: int = TEN) -> str:
+    """Name the case with all that is put off."""
+    more = "" if values == TEN else f", {values} value{'s' if values > 1 else ''}"
+    return f"{name}, flushed{more}"
 
 
-def reading(path: Path, pandas: Any) -> dict[str, Callable[[], object]]:
-    """The ways to read the file."""
-    cases: dict[str, Callable[[], object]] = {
-        READ: lambda: read_metrics(path),
-        LISTS: lambda: as_lists(path),
-    }
-    if pandas is not None:
-        cases[PANDAS] = lambda: pandas.read_csv(path)
-        cases[PANDAS_LISTS] = lambda: [
-            column.tolist() for _, column in pandas.read_csv(path).items()
-        ]
+def cases_of(found: dict[str, Recorder], scale: Scale) -> dict[str, Callable[[], float]]:
+    """Give what is timed: each tracker's call, its flush too, and ours with other numbers."""
+    least = scale.pick(SAMPLE_SECONDS, QUICK_SAMPLE_SECONDS)
+    cases: dict[str, Callable[[], float]] = {}
+    for name, recorder in found.items():
+        steps = partial(recorder.seconds, scale.pick(STEPS, 10), least=least)
+        cases[called(name)] = partial(steps, flushed=False)
+        cases[flushed(name)] = steps
+        if name == OURS:
+            cases |= {flushed(OURS, many): partial(steps, values=many) for many in VALUES}
     return cases
 
 
-def report(repeats: int) -> Report:
-    """Measure writing with all that it puts off, such as flushing, and reading."""
-    warnings.filterwarnings("ignore")
-    absent: list[str] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        os.environ["THEXP_HOME"] = f"{scratch}/home"
-        values = some_values()
-        experiment = Experiment(f"{scratch}/exp", "a", code=False, console=False)
-        experiment.start_exp()
-        board = Board(Path(scratch, "board"), print)
-        tensorboard = SummaryWriter(f"{scratch}/tensorboard")
-        cases = {
-            OURS: lambda: experiment.log_metrics(7, 0, values),
-            TENSORBOARD: ten_scalars(tensorboard, values),
-            BOARD: fifty_steps(lambda: board.add_scalars(7, values), board.flush),
-            FLUSHED: fifty_steps(ten_scalars(tensorboard, values), tensorboard.flush),
-        }
-        seconds = measure(cases, repeats)
-        experiment.end_exp()
-        board.close()
-        tensorboard.close()
-        path = million_rows(Path(scratch, "metrics.csv"))
-        seconds |= measure(reading(path, peer("pandas", absent)), repeats)
+def goals_among(names: tuple[str, ...]) -> list[Goal]:
+    """State what is aimed at, as far as the trackers are asked for."""
     goals = [
-        Goal(OURS, TENSORBOARD, 1 / 10),
-        Goal(BOARD, FLUSHED, 1 / 2),
-        Goal(READ, PANDAS, 1),
+        (OURS, WRITER, called, 1 / 10),
+        (BOARD, WRITER, flushed, 1 / 2),
+        (RUN_LOGGER, TENSORBOARD_LOGGER, flushed, 1),
     ]
-    return Report("Metrics", seconds, goals, absent)
+    peers = (WRITER, TENSORBOARD_LOGGER, CSV_LOGGER, MLFLOW, MLFLOW_LATER, AIM, SACRED, DVCLIVE)
+    goals += [(OURS, peer, flushed, 1) for peer in peers]
+    return [
+        Goal(way(ours), way(peer), limit)
+        for ours, peer, way, limit in goals
+        if {ours, peer} <= {*names}
+    ]
+
+
+def report(scale: Scale) -> Report:
+    """Measure each tracker in a process of its own, asked in turn."""
+    absent: list[str] = []
+    names = scale.pick(tuple(OPENINGS), QUICK)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        recorders(names, Path(scratch), absent) as found,
+    ):
+        cases = cases_of(found, scale)
+        for case in cases.values():  # the first call of some imports and makes files
+            case()
+        seconds = in_turn(cases, scale.rounds(4))
+    growth = Growth(OURS, "values", {many: flushed(OURS, many) for many in VALUES})
+    return Report(
+        "Ten metrics recorded at each step", seconds, goals_among(names), absent,
+        growths=[growth], why=WHY,
+    )  # fmt: skip

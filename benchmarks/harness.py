@@ -1,93 +1,51 @@
 """Timing several pieces of code against each other in one run.
 
 Machines differ and drift, so a benchmark states ratios: the cases run in turn, A B C A B C, and a
-ratio is the median over the rounds of the ratio within one round.
+ratio is the median over the rounds of the ratio within one round. A fixed piece of work runs along,
+and says how much the machine itself varied.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import ModuleType
+from typing import TypeVar
+
+__all__ = ["Scale", "all_processors", "in_turn", "measure", "noise", "peer", "pin"]
 
 # a timed sample lasts at least this long, so that the clock's own cost does not count
 SAMPLE_SECONDS = 0.02
+QUICK_SAMPLE_SECONDS = 0.002
+T = TypeVar("T")
+
+_reference: list[float] = []
 
 
 @dataclass(frozen=True)
-class Goal:
-    """What is aimed at: `case` takes at most `limit` times as long as `against`.
+class Scale:
+    """How much is measured.
 
-    With `more` it takes at most `limit` milliseconds longer.
+    Args:
+        repeats: Rounds of what takes microseconds.
+        quick: Whether it only has to be seen that everything runs: two rounds of small sizes.
     """
 
-    case: str
-    against: str
-    limit: float
-    more: bool = False
+    repeats: int = 25
+    quick: bool = False
 
-    @property
-    def text(self) -> str:
-        """The goal as a cell of a table."""
-        return f"<= {self.limit:.3g} ms more" if self.more else f"<= {self.limit:.3g}"
+    def rounds(self, share: int = 1) -> int:
+        """Give the rounds of what takes longer: a share of `repeats`, but at least three."""
+        return 2 if self.quick else max(self.repeats // share, 3)
 
-
-@dataclass
-class Report:
-    """The measured seconds a call of every case, one for each round."""
-
-    title: str
-    seconds: dict[str, list[float]]
-    goals: list[Goal]
-    absent: list[str] = field(default_factory=list)
-
-    def figure(self, goal: Goal) -> tuple[float, float, float] | None:
-        """Give the median, smallest and largest ratio of the rounds; None if a side is absent.
-
-        Of a goal with `more` they are differences in milliseconds.
-        """
-        if goal.case not in self.seconds or goal.against not in self.seconds:
-            return None
-        pairs = zip(self.seconds[goal.case], self.seconds[goal.against], strict=True)
-        figures = [(one - other) * 1e3 if goal.more else one / other for one, other in pairs]
-        return statistics.median(figures), min(figures), max(figures)
-
-    def to_dict(self) -> dict[str, object]:
-        """Give everything measured, for JSON."""
-        goals = [{**asdict(goal), "figure": self.figure(goal)} for goal in self.goals]
-        return {
-            "title": self.title,
-            "seconds": self.seconds,
-            "goals": goals,
-            "absent": self.absent,
-        }
-
-    def print(self) -> None:
-        """Print the times and the ratios as tables."""
-        from rich.console import Console
-        from rich.table import Table
-
-        times = Table("case", "median us", "min us", "max us", title=self.title)
-        for case, seconds in self.seconds.items():
-            spread = (statistics.median(seconds), min(seconds), max(seconds))
-            times.add_row(case, *(f"{value * 1e6:.2f}" for value in spread))
-        ratios = Table("case", "against", "figure", "rounds", "goal", "")
-        for goal in self.goals:
-            found = self.figure(goal)
-            shown = ("absent", "", goal.text, "")
-            if found is not None:
-                median, low, high = found
-                verdict = "held" if median <= goal.limit else "MISSED"
-                shown = (f"{median:.4f}", f"{low:.4f} .. {high:.4f}", shown[2], verdict)
-            ratios.add_row(goal.case, goal.against, *shown)
-        console = Console(width=110)
-        console.print(times, ratios)
-        for name in self.absent:
-            console.print(f"{name} is not installed: its cases are absent (see peers.txt)")
+    def pick(self, full: T, quick: T) -> T:
+        """Choose what is measured: the full size, or one that takes no time."""
+        return quick if self.quick else full
 
 
 def peer(name: str, absent: list[str]) -> ModuleType | None:
@@ -111,28 +69,84 @@ def pin() -> None:
     torch.set_num_threads(1)
 
 
-def measure(cases: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Time the cases in turn, `repeats` times, after a warm-up.
+@contextlib.contextmanager
+def all_processors() -> Iterator[None]:
+    """Undo the pinning: workers on the one CPU of the main process measure nothing."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    pinned = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, pinned)
+
+
+def measure(
+    cases: Mapping[str, Callable[[], object]], scale: Scale, share: int = 1
+) -> dict[str, list[float]]:
+    """Time the cases in turn, after a warm-up.
 
     Args:
         cases: What to call, by name.
-        repeats: The number of rounds.
+        scale: Says how many rounds.
+        share: The share of its rounds, for what takes longer than microseconds.
 
     Returns:
         By name the seconds a call took, one value a round.
     """
-    calls = {name: _calls_for_a_sample(case) for name, case in cases.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(repeats):
+    least = scale.pick(SAMPLE_SECONDS, QUICK_SAMPLE_SECONDS)
+    calls = {name: _calls_for_a_sample(case, least) for name, case in cases.items()}
+    timed = {name: _timing(case, calls[name]) for name, case in cases.items()}
+    return in_turn(timed, scale.rounds(share))
+
+
+def in_turn(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Call in turn what measures itself, without a warm-up.
+
+    Args:
+        cases: By name what gives its own figure, such as seconds.
+        rounds: How often each is called.
+
+    Returns:
+        By name the figures, one a round.
+    """
+    values: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(rounds):
+        _reference.append(_sample(_fixed_work, 1))
         for name, case in cases.items():
-            seconds[name].append(_sample(case, calls[name]))
-    return seconds
+            values[name].append(case())
+    return values
 
 
-def _calls_for_a_sample(case: Callable[[], object]) -> int:
+def noise() -> float:
+    """Say how much the fixed piece of work varied since the last call.
+
+    Returns:
+        The span between its first and its ninth decile, as a share of the median; 0 for less than
+        two rounds.
+    """
+    times = sorted(_reference)
+    _reference.clear()
+    if len(times) < 2:
+        return 0.0
+    deciles = statistics.quantiles(times, n=10, method="inclusive")
+    return (deciles[-1] - deciles[0]) / statistics.median(times)
+
+
+def _fixed_work() -> int:
+    return sum(number * number for number in range(50_000))
+
+
+def _timing(case: Callable[[], object], calls: int) -> Callable[[], float]:
+    return lambda: _sample(case, calls)
+
+
+def _calls_for_a_sample(case: Callable[[], object], least: float) -> int:
     calls = 1
-    while (taken := _sample(case, calls) * calls) < SAMPLE_SECONDS:
-        calls = max(calls * 2, int(calls * SAMPLE_SECONDS / max(taken, 1e-9)))
+    while (taken := _sample(case, calls) * calls) < least:
+        calls = max(calls * 2, int(calls * least / max(taken, 1e-9)))
     return calls
 
 

@@ -1,72 +1,79 @@
-"""RESULTS.md: what was measured, where and with which versions."""
+"""What was measured last: results.json holds it, RESULTS.md and growth.svg show it."""
 
 from __future__ import annotations
 
-import os
-import platform
-import statistics
-from collections.abc import Iterable
-from datetime import date
-from importlib.metadata import PackageNotFoundError, version
+import json
+from collections.abc import Collection
+from pathlib import Path
 
-from benchmarks.harness import Report
+from benchmarks import NAMES
+from benchmarks.growth import drawn
+from benchmarks.report import Report
+from benchmarks.tables import markdown, summary
+from thexp_pl.atomic import write_text
 
-_PACKAGES = ("thexp-pl", "torch", "pytorch-lightning", "torchmetrics", "numpy", "thexp")
+__all__ = ["SpoiltError", "keep", "kept", "page"]
+
+FOLDER = Path(__file__).parent
+_HEAD = """\
+# Benchmarks
+
+Made by `python -m benchmarks --write`, which measures all, or those that it names; `make bench`
+prints the same tables. Times differ from machine to machine: read the figures, each the median over
+rounds in which the cases ran in turn, with the smallest and the largest round beside it. A figure
+is a ratio, or, where its goal says so, a difference. A peer that is not installed is absent.
+[docs/benchmarks.md](../docs/benchmarks.md) says more.
+"""
+_PICTURE = "![How costs grow with their sizes](growth.svg)"
 
 
-def markdown(reports: Iterable[Report]) -> str:
-    """Write the reports as one Markdown page.
+class SpoiltError(Exception):
+    """What was kept cannot be read."""
 
-    Args:
-        reports: What was measured in this run.
+
+def kept() -> dict[str, Report]:
+    """Read what was measured last, of the benchmarks that there still are.
 
     Returns:
-        The page.
+        The reports by name.
+
+    Raises:
+        SpoiltError: What was kept is not what `keep` writes.
     """
-    lines = [
-        "# Benchmarks",
-        "",
-        "Made by `python -m benchmarks --write`; `make bench` prints the same tables. Times differ",
-        "from machine to machine: read the figures, each the median over rounds in which the cases",
-        "ran in turn, with the smallest and the largest round beside it. A figure is a ratio, or,",
-        "where its goal says so, a difference in milliseconds.",
-        "",
-        f"{date.today().isoformat()}, {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} CPUs, one of them used; Python {platform.python_version()}, "
-        + ", ".join(_versions()),
-    ]
-    for report in reports:
-        lines += ["", f"## {report.title}", "", *_times(report), "", *_ratios(report)]
+    path = FOLDER / "results.json"
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        reports = {name: Report.from_dict(one) for name, one in told.items() if name in NAMES}
+        page(reports.values())
+    except FileNotFoundError:
+        return {}
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SpoiltError(
+            f"{path} is spoilt ({type(error).__name__}: {error}); take its last state from git,"
+            " or delete it and measure all with --write"
+        ) from error
+    return reports
+
+
+def keep(name: str, report: Report) -> None:
+    """Put a report in the place of the last one of its name, and draw all anew.
+
+    Args:
+        name: Of the benchmark.
+        report: What it measured.
+    """
+    now = kept() | {name: report}
+    told = {each: one.to_dict() for each, one in now.items()}
+    write_text(FOLDER / "results.json", json.dumps(told, indent=1, sort_keys=True) + "\n")
+    reports = [now[each] for each in sorted(now)]
+    write_text(FOLDER / "RESULTS.md", page(reports))
+    write_text(FOLDER / "growth.svg", drawn(reports))
+
+
+def page(reports: Collection[Report]) -> str:
+    """Write reports as one Markdown page."""
+    lines = [_HEAD, *summary(reports)]
+    if any(report.growths for report in reports):
+        lines += ["", _PICTURE]
+    lines += [line for report in reports for line in markdown(report)]
     return "\n".join(lines) + "\n"
-
-
-def _versions() -> Iterable[str]:
-    for name in _PACKAGES:
-        try:
-            yield f"{name} {version(name)}"
-        except PackageNotFoundError:
-            yield f"{name} absent"
-
-
-def _times(report: Report) -> list[str]:
-    rows = ["| case | median us | min us | max us |", "|---|---:|---:|---:|"]
-    for case, seconds in report.seconds.items():
-        spread = (statistics.median(seconds), min(seconds), max(seconds))
-        rows.append(f"| {case} | " + " | ".join(f"{value * 1e6:.2f}" for value in spread) + " |")
-    return rows + [f"| {name} | absent | | |" for name in report.absent]
-
-
-def _ratios(report: Report) -> list[str]:
-    rows = ["| case | against | figure | rounds | goal | |", "|---|---|---:|---|---|---|"]
-    for goal in report.goals:
-        found = report.figure(goal)
-        if found is None:
-            rows.append(f"| {goal.case} | {goal.against} | absent | | {goal.text} | |")
-            continue
-        median, low, high = found
-        verdict = "held" if median <= goal.limit else "missed"
-        spread = f"{low:.4f} .. {high:.4f}"
-        rows.append(
-            f"| {goal.case} | {goal.against} | {median:.4f} | {spread} | {goal.text} | {verdict} |"
-        )
-    return rows

@@ -1,18 +1,21 @@
 """Experiment roots with many runs, such as years of work leave, made quickly.
 
-``python -m benchmarks.stores FOLDER RUNS`` makes one.
+``python -m benchmarks.stores FOLDER RUNS [POINTS]`` makes one, with curves of POINTS points each.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import random
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from thexp_pl.jsonable import to_jsonable
 from thexp_pl.record.manifest import SCHEMA
+from thexp_pl.record.metrics import MetricsWriter
 from thexp_pl.record.process import process_identity
 from thexp_pl.record.roots import register_root
 
@@ -26,7 +29,13 @@ _PARAMS = ("optim.lr", "optim.momentum", "optim.name", "optim.weight_decay", "mo
 
 
 def make_store(
-    folder: Path, runs: int, *, metrics: int = 10, params: int = 12, seed: int = 0
+    folder: Path,
+    runs: int,
+    *,
+    metrics: int = 10,
+    params: int = 12,
+    seed: int = 0,
+    points: int = 0,
 ) -> Path:
     """Make an experiment root, and make it known to the user's home.
 
@@ -36,6 +45,7 @@ def make_store(
         metrics: How many metrics a run has.
         params: How many parameters a run has.
         seed: Of all that is drawn; the same store comes of the same numbers.
+        points: How many values each metric has in the run's metrics.csv; by default there is none.
 
     Returns:
         The root.
@@ -53,6 +63,8 @@ def make_store(
         run = folder / experiment / key
         run.mkdir()
         own = _own_part(draw, experiment, key, start, metrics, params)
+        if points:
+            own["metrics"] = _curves(draw, run / "metrics.csv", list(own["metrics"]), points)
         text = f"{json.dumps(own, indent=2)[:-2]},\n{constant}\n}}\n"
         (run / "run.json").write_text(text, "utf-8")
         if number % 20 == 0:
@@ -108,6 +120,23 @@ def _metric(draw: random.Random) -> dict[str, Any]:
     }
 
 
+def _curves(draw: random.Random, file: Path, names: list[str], points: int) -> dict[str, Any]:
+    """Write curves that fall, with noise, a spike now and then and a gap; give their summary."""
+    writer = MetricsWriter(file)
+    speeds = [draw.uniform(2, 20) / points for _ in names]
+    for step in range(points):
+        values = {
+            name: math.exp(-speed * step) + draw.gauss(0, 0.02)
+            for name, speed in zip(names, speeds, strict=True)
+        }
+        if draw.random() < 0.001:
+            values[draw.choice(names)] = draw.choice((5.0, math.nan))
+        writer.write(step, step // 1_000, values)
+    writer.close()
+    summary: dict[str, Any] = to_jsonable(writer.summary.to_dict())
+    return summary
+
+
 def _named(names: tuple[str, ...], index: int) -> str:
     return names[index] if index < len(names) else f"{names[index % len(names)]}_{index}"
 
@@ -147,4 +176,4 @@ def _notes(number: int, start: datetime) -> str:
 
 
 if __name__ == "__main__":
-    make_store(Path(sys.argv[1]), int(sys.argv[2]))
+    make_store(Path(sys.argv[1]), int(sys.argv[2]), points=int((*sys.argv, 0)[3]))

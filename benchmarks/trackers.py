@@ -1,21 +1,79 @@
-"""Other trackers, each called as a user would: by its own environment's interpreter.
-
-Run as a script by that interpreter: ``trackers.py make URL RUNS METRICS PARAMS`` fills an MLflow
-store, through the classes of its tables, since its API takes 30 ms a run; ``trackers.py read URL``
-prints the seconds that ``mlflow.search_runs`` takes.
-"""
+"""Other trackers, each called as a user would: by its own environment's interpreter."""
 
 from __future__ import annotations
 
-import random
+import contextlib
+import json
+import os
 import subprocess
-import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-__all__ = ["mlflow_store", "program", "search_seconds"]
+from benchmarks.tracker_stores import mlflow_url
 
-_BIN = Path(__file__).parents[1] / ".venv-trackers" / "bin"
+__all__ = ["APART", "Tracker", "asked", "mlflow_store", "program"]
+
+_ROOT = Path(__file__).parents[1]
+_BIN = _ROOT / ".venv-trackers" / "bin"
+APART = {"DO_NOT_TRACK": "true"}  # whoever measures tells no server of it
+
+
+class Tracker:
+    """A process of another tracker's, with stores of its own; see `benchmarks.tracker_stores`.
+
+    Args:
+        name: The tracker, a name of `tracker_stores.STORES`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.program = _BIN / name
+        self._process = subprocess.Popen(
+            [_BIN / "python", "-m", "benchmarks.tracker_stores", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **APART, "PYTHONPATH": str(_ROOT)},
+        )
+
+    def make(
+        self, folder: Path, runs: int, metrics: int, params: int, seconds: float = 3_600
+    ) -> bool:
+        """Make a store; say whether it could be made in that time."""
+        folder.mkdir(exist_ok=True)
+        return bool(self._answer("make", folder, runs, metrics, params, seconds)[1])
+
+    def frame(self, folder: Path, runs: int) -> float:
+        """Bring all runs to pandas; give the seconds that it took."""
+        return self._answer("frame", folder, runs)[0]
+
+    def best(self, folder: Path) -> float:
+        """Find runs by a metric; give the seconds that it took."""
+        return self._answer("best", folder)[0]
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _answer(self, method: str, folder: Path, *told: float) -> tuple[float, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps([method, str(folder), *told]), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self.program.name} has failed at {method!r}; see above")
+        seconds, given = json.loads(answer)
+        return seconds, given
+
+
+@contextlib.contextmanager
+def asked(name: str, absent: list[str]) -> Iterator[Tracker | None]:
+    """Start a tracker's process, or note in `absent` that it is not installed."""
+    if program(name, absent) is None:
+        yield None
+        return
+    with contextlib.closing(Tracker(name)) as tracker:
+        yield tracker
 
 
 def program(name: str, absent: list[str]) -> Path | None:
@@ -29,67 +87,6 @@ def program(name: str, absent: list[str]) -> Path | None:
 
 def mlflow_store(folder: Path, runs: int, metrics: int, params: int) -> str:
     """Make an MLflow store on SQLite; give its URL."""
-    url = f"sqlite:///{folder}/mlflow.db"
-    words = [_BIN / "python", __file__, "make", url, str(runs), str(metrics), str(params)]
-    subprocess.run(words, check=True, capture_output=True, cwd=folder)
-    return url
-
-
-def search_seconds(url: str) -> float:
-    """Time ``mlflow.search_runs`` on a store, in a process of its own, without its start."""
-    words = [_BIN / "python", __file__, "read", url]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
-    return float(done.stdout.splitlines()[-1])
-
-
-def _make(url: str, runs: int, metrics: int, params: int) -> None:
-    from mlflow.store.tracking.dbmodels import models
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    draw = random.Random(0)
-    with SqlAlchemyStore(url, "artifacts").ManagedSessionMaker() as session:
-        for number in range(runs):
-            key = f"{number:032x}"
-            session.add(_run(models, key, number))
-            for name in (f"param{index}" for index in range(params)):
-                session.add(models.SqlParam(key=name, value=str(draw.random()), run_uuid=key))
-            for name in (f"metric{index}" for index in range(metrics)):
-                cell = {"key": name, "value": draw.random(), "run_uuid": key}
-                cell |= {"timestamp": 0, "step": 0, "is_nan": False}
-                session.add(models.SqlLatestMetric(**cell))
-                session.add(models.SqlMetric(**cell))
-
-
-def _run(models: object, key: str, number: int) -> object:
-    start = 1_700_000_000_000 + number * 1000
-    return models.SqlRun(  # type: ignore[attr-defined]  # of an environment that mypy does not see
-        run_uuid=key,
-        name=f"run{number}",
-        source_type="LOCAL",
-        source_name="",
-        entry_point_name="",
-        user_id="someone",
-        status="FINISHED",
-        start_time=start,
-        end_time=start + 60_000,
-        source_version="",
-        lifecycle_stage="active",
-        artifact_uri="",
-        experiment_id=0,
-    )
-
-
-def _read(url: str) -> float:
-    import mlflow
-
-    mlflow.set_tracking_uri(url)
-    start = time.perf_counter()
-    mlflow.search_runs(experiment_ids=["0"])
-    return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    if sys.argv[1] == "make":
-        _make(sys.argv[2], *map(int, sys.argv[3:]))
-    else:
-        print(_read(sys.argv[2]))
+    with contextlib.closing(Tracker("mlflow")) as tracker:
+        tracker.make(folder, runs, metrics, params)
+    return mlflow_url(folder)
