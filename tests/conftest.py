@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import warnings
@@ -14,6 +15,9 @@ import pytest
 # ignored where the suite was started by nohup or in the background: what it starts would do so too
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# a process that may write no large file would leave torn bytecode for all others
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+sys.dont_write_bytecode = True
 
 # the machine's speed is no property of the code
 hypothesis.settings.register_profile("thexp_pl", deadline=None)
@@ -36,3 +40,12 @@ def own_home(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sys.modules["thexp_pl.record.ending"].end_all()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """A browser for the tests of a module; its tests carry `browser_helpers.needs_browser`."""
+    from browser_helpers import opened_browser
+
+    with opened_browser() as running:
+        yield running

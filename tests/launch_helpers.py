@@ -55,7 +55,7 @@ def environment(**variables: str) -> dict[str, str]:
     return {**own, **quiet, "PYTHONPATH": str(SUBJECTS.parent), **variables}
 
 
-def script(folder: Path, *words: str, seconds: float = 120, **variables: str) -> Ran:
+def script(folder: Path, *words: str, seconds: float = 300, **variables: str) -> Ran:
     """Run a command with Python to its end, together with all that it starts."""
     output = folder / "output"
     with output.open("w") as file:

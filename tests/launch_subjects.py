@@ -9,13 +9,14 @@ import atexit
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
+from port_helpers import kept_port
 from torch import nn
 from torch.optim import SGD
 from torch.utils.data import DataLoader, TensorDataset
@@ -120,8 +121,13 @@ def main(
     trainings: int = 1,
     first: list[str] | None = None,
     then: list[str] | None = None,
+    look_seconds: int | float = 5,
 ) -> None:
-    """Train, and write ``ended.<rank>.json`` and the weights of each training."""
+    """Train, and write ``ended.<rank>.json`` and the weights of each training.
+
+    Lightning looks for ranks that have failed every ``look_seconds``.
+    """
+    _ChildProcessObserver.__init__.__defaults__ = (look_seconds,)
     Launched.deed = deed or {}
     for number in range(trainings):
         params = Params()
@@ -200,16 +206,15 @@ def variables_of_slurm(rank: int, port: int) -> dict[str, str]:
     }
 
 
-def pair(folder: str, seconds: float = 60, **how: Any) -> None:
+def pair(folder: str, seconds: float = 200, **how: Any) -> None:
     """Train in two forked processes; their exit codes are in the file ``codes``."""
     os.chdir(folder)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    children = [fork(rank, variables_of_slurm(rank, port), how) for rank in (0, 1)]
-    Path("codes").write_text(json.dumps(wait(children, seconds)))
+    with kept_port() as port:
+        children = [fork(rank, variables_of_slurm(rank, port), how) for rank in (0, 1)]
+        Path("codes").write_text(json.dumps(wait(children, seconds)))
 
 
-def alone(folder: str, seconds: float = 60, **how: Any) -> None:
+def alone(folder: str, seconds: float = 200, **how: Any) -> None:
     """Train in one forked process, which may make others."""
     os.chdir(folder)
     Path("codes").write_text(json.dumps(wait([fork(0, {}, how)], seconds)))
@@ -220,6 +225,8 @@ def fork(rank: int, variables: dict[str, str], how: dict[str, Any]) -> int:
     if child:
         return child
     os.setsid()
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        os.environ.pop(name, None)  # left by a training of the process that this one came from
     os.environ.update(variables)
     output = os.open(f"output.{rank}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)

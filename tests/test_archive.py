@@ -196,7 +196,7 @@ def test_imports_at_once_bring_a_run_in_once_and_all_know_it(run: RunPaths, tmp_
     # both have looked for the run, and unpacked it, before either brings it in
     met = threading.Barrier(2, timeout=60)
 
-    def waiting(size: int) -> None:
+    def waiting(done: int, total: int) -> None:
         with contextlib.suppress(threading.BrokenBarrierError):
             met.wait()
 

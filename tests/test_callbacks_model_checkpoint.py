@@ -191,6 +191,6 @@ def test_lightnings_own_is_still_found_by_its_name_on_a_command_line() -> None:
         "assert ModelCheckpoint.__module__ in sys.modules\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, timeout=180
+        [sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr

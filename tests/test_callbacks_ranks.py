@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import select
 import signal
-import socket
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments import ClusterEnvironment
 from lightning_utilities.core.rank_zero import rank_zero_only
+from port_helpers import kept_port
 from pytorch_lightning.strategies import DDPStrategy
 from saving_helpers import At, Module, fit, keep_all, loader, make_trainer, saved_at, sending, steps
 
@@ -30,7 +30,7 @@ from thexp_pl.callbacks import SaverCallback
 from thexp_pl.errors import CheckpointError
 from thexp_pl.saver import Saver
 
-SECONDS = 90  # a rank that waits for ever fails the test
+SECONDS = 240  # a rank that waits for ever fails the test
 
 
 class ByHand(ClusterEnvironment):
@@ -65,20 +65,19 @@ class ByHand(ClusterEnvironment):
 
 def on_two_ranks(script: Callable[[int, Callable[..., pl.Trainer]], None]) -> list[int]:
     """Call a script in two forked processes, and give their exit codes."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
     context = multiprocessing.get_context("fork")
-    ranks = [context.Process(target=_be_rank, args=(rank, port, script)) for rank in (0, 1)]
-    for process in ranks:
-        process.start()
-    try:
+    with kept_port() as port:
+        ranks = [context.Process(target=_be_rank, args=(rank, port, script)) for rank in (0, 1)]
         for process in ranks:
-            process.join(SECONDS)
-        return [process.exitcode for process in ranks]
-    finally:
-        for process in ranks:
-            process.kill()
-            process.join(SECONDS)
+            process.start()
+        try:
+            for process in ranks:
+                process.join(SECONDS)
+            return [process.exitcode for process in ranks]
+        finally:
+            for process in ranks:
+                process.kill()
+                process.join(SECONDS)
 
 
 def _be_rank(rank: int, port: int, script: Callable[..., None]) -> None:

@@ -55,11 +55,6 @@ class Noting(BaseCallback):
             self.heard.append(("end", func.__name__))
 
 
-@pytest.fixture(autouse=True)
-def warned(request: pytest.FixtureRequest) -> None:
-    request.applymarker(pytest.mark.filterwarnings("ignore:the run .* has ended"))
-
-
 def test_an_exception_is_told_for_every_method_that_it_leaves_from_within(tmp_path: Path) -> None:
     trainer = start(Failing, tmp_path, 1)
     noting = Noting().hook(trainer)

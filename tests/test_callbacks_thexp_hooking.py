@@ -241,7 +241,7 @@ def run_ranks(folder: Path, fails: bool) -> subprocess.CompletedProcess[str]:
     }
     command = [sys.executable, "-c", code]
     return subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=180
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=300
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from thexp_pl.cli.main import command_parser
+from thexp_pl.cli.dispatch import command_parser
 
 PAGE = (Path(__file__).parents[1] / "docs" / "commands.md").read_text()
 TRAINING = ["fit", "validate", "test", "predict"]
@@ -34,6 +34,14 @@ def test_each_command_has_a_section_in_the_order_of_the_help() -> None:
 def test_the_page_has_just_the_flags_that_the_parser_has(name: str) -> None:
     known = {text for one in COMMANDS[name]._actions for text in one.option_strings}
     assert flags_told(sections()[name]) == known - {"-h", "--help"}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_each_command_prints_its_help_and_so_does_each_below_it(name: str) -> None:
+    below = [one for one in COMMANDS[name]._actions if isinstance(one.choices, dict)]
+    parsers = [COMMANDS[name], *(each for one in below for each in one.choices.values())]
+    for parser in parsers:
+        assert parser.format_help().startswith(f"usage: {parser.prog}")
 
 
 @pytest.mark.parametrize("name", RECORDS)

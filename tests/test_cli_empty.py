@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from typed_commands import Typed, thexp_pl
 
-from thexp_pl.cli.main import command_parser
+from thexp_pl.cli.dispatch import command_parser
 
 __all__ = ["thexp_pl"]
 
-TRAINING = {"fit", "validate", "test", "predict"}  # they record the first run
-WITHOUT_RUNS = {"init", "config", "completion"}
+TRAINING = {"fit", "validate", "test", "predict", "sweep"}  # they record the first run
+WITHOUT_RUNS = {"init", "config", "completion", "ui"}  # `ui` waits for runs, and shows that
 COMMANDS = command_parser()[1]
 ABOUT_RUNS = sorted(COMMANDS.keys() - TRAINING - WITHOUT_RUNS)
+FILES = {"plot": "file.svg", "report": "file.html"}
 WORDS = ("@last", "26-11-22", "status == 'finished'")
 
 
@@ -24,11 +25,11 @@ def positionals(name: str) -> list[argparse.Action]:
     return [one for one in COMMANDS[name]._actions if not one.option_strings and one.dest != "help"]
 
 
-def value(action: argparse.Action, word: str) -> str:
+def value(name: str, action: argparse.Action, word: str) -> str:
     """Give what is typed in the place of an argument: for what means runs, the word."""
     text = f"{action.metavar or action.dest}".upper()
     if "FILE" in text:
-        return "file.zip"
+        return FILES.get(name, "file.zip")
     return WORDS[-1] if text == "QUERY" else word
 
 
@@ -36,14 +37,14 @@ def typed(name: str, word: str) -> list[str]:
     """Type a command with all that it must have."""
     actions = COMMANDS[name]._actions
     flags = [one for one in actions if one.option_strings and one.required]
-    given = [text for one in flags for text in (one.option_strings[-1], value(one, word))]
+    given = [text for one in flags for text in (one.option_strings[-1], value(name, one, word))]
     places = [one for one in positionals(name) if one.nargs not in ("?", "*")]
-    return [name, *given, *(value(one, word) for one in places)]
+    return [name, *given, *(value(name, one, word) for one in places)]
 
 
 def optional(name: str, word: str) -> list[str]:
     """Type what a command may have besides."""
-    return [value(one, word) for one in positionals(name) if one.nargs in ("?", "*")]
+    return [value(name, one, word) for one in positionals(name) if one.nargs in ("?", "*")]
 
 
 def forms(name: str) -> list[list[str]]:

@@ -121,7 +121,8 @@ def test_json_has_all_that_the_index_knows(listing: Listing, tmp_path: Path) -> 
     (run,) = listing.json()
     assert list(run) == [
         "key", "status", "experiment", "root", "path", "started", "seconds", "params", "metrics",
-        "tags", "notes", "command", "code", "commit", "python", "host", "parent", "damage",
+        "tags", "notes", "command", "code", "commit", "python", "host", "away", "parent", "sweep",
+        "point", "damage",
     ]  # fmt: skip
     assert run["params"] == {"optim": {"lr": 0.1}}
     assert run["metrics"]["loss"]["last"] == "-Infinity"

@@ -137,6 +137,30 @@ sys.exit(main(["fit"]))
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "module", ["cli.dispatch", "cli.report", "jsonable", "cli.commands.ui", "cli.training"]
+)
+def test_ctrl_c_while_modules_are_imported_ends_with_130_and_no_traceback(
+    project: Path, tmp_path: Path, module: str
+) -> None:
+    script = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "thexp_pl.{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from thexp_pl.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+    word = "fit" if module == "cli.training" else "list"
+    done = subprocess.run(
+        [sys.executable, "-c", script, word], cwd=tmp_path, env=environment(project),
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
 # -- completion ----------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from thexp_pl.cli import main as cli
+from thexp_pl.cli import dispatch as cli
 from thexp_pl.cli.completion import _BASH
 from thexp_pl.record import Experiment
 

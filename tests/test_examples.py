@@ -14,7 +14,12 @@ import pytest
 
 from thexp_pl import ExperimentViewer
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+ELSEWHERE = {"sweep"}  # minutes in processes of its own: in test_sweep_api
+EXAMPLES = sorted(
+    path
+    for path in (Path(__file__).parents[1] / "examples").glob("*.py")
+    if path.stem not in ELSEWHERE
+)
 
 # One process imports Lightning, which takes seconds, and forks a process for each example; that
 # process ends as any script does, hooks at the exit included.

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from thexp_pl.errors import UsageError
+from thexp_pl.params import Params
 from thexp_pl.record import Experiment, read_metrics
 from thexp_pl.record.faults import RecorderWarning
 from thexp_pl.runs import ExperimentViewer
@@ -83,6 +84,15 @@ def test_params_may_be_a_dict_a_namespace_or_a_dataclass(tmp_path: Path, params:
     with Experiment(tmp_path, "a") as exp:
         exp.params = params
         assert info_of(tmp_path)["params"] == {"lr": 0.1, "tags": ["a"]}  # written when assigned
+
+
+def test_the_progress_of_params_is_no_parameter_of_a_run(tmp_path: Path) -> None:
+    params = Params()
+    params.optim = {"lr": 0.1}
+    with Experiment(tmp_path, "script", code=False, console=False) as exp:
+        exp.params = params
+    assert info_of(tmp_path)["params"] == params.settings()
+    assert not {"eidx", "idx", "global_step"} & params.settings().keys()
 
 
 def test_params_that_are_changed_in_place_are_written_at_the_end(tmp_path: Path) -> None:

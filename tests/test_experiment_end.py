@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from thexp_pl.errors import ExperimentNameError, UsageError
 from thexp_pl.record import Experiment, read_metrics
 from thexp_pl.record.faults import RecorderWarning
 from thexp_pl.runs import ExperimentViewer
+from thexp_pl.runs.run import read_run
 
 
 def run(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
@@ -52,6 +54,25 @@ def closing(self, *a, **k):
 Inputs.close = closing
 exp.end_exp()
 """
+
+
+def test_a_start_that_is_interrupted_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = tmp_path / "bin" / "git"  # it is called to keep the code
+    git.parent.mkdir()
+    git.write_text("#!/bin/sh\nkill -INT $PPID\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent), prepend=os.pathsep)
+    exp = Experiment(tmp_path / "exp", "a", project=git.parent, console=False)
+
+    with pytest.raises(KeyboardInterrupt):
+        exp.start_exp()
+
+    run = read_run(exp.paths)
+    assert (run.status, run.cause["type"]) == ("interrupted", "KeyboardInterrupt")
+    with pytest.raises(UsageError, match="this experiment has ended"):
+        exp.log_metrics(0, 0, {"loss": 1.0})
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

@@ -216,12 +216,12 @@ def test_parameters_and_messages_that_are_too_large_are_cut_with_a_note(tmp_path
     exp = Experiment(tmp_path, "a")
     exp.params = {
         "lr": 0.1,
-        "text": "a" * (20 << 20),
-        "list": list(range(2_000_000)),
-        "many": {str(i): i for i in range(500_000)},
+        "text": "a" * (2 << 20),
+        "list": list(range(500_000)),
+        "many": {str(i): i for i in range(300_000)},
         "last": "kept",
     }
-    message = "first words" + "b" * (50 << 20) + "last words"
+    message = "first words" + "b" * (5 << 20) + "last words"
     with pytest.raises(RuntimeError), exp:
         raise RuntimeError(message)
     info = info_of(tmp_path)
@@ -236,11 +236,11 @@ def test_parameters_and_messages_that_are_too_large_are_cut_with_a_note(tmp_path
 
 def test_more_parameters_than_a_manifest_holds_are_counted(tmp_path: Path) -> None:
     with Experiment(tmp_path, "a") as exp:
-        exp.params = {f"parameter {i}": i for i in range(300_000)}
+        exp.params = {f"parameter {i:0100}": i for i in range(60_000)}
     params = info_of(tmp_path)["params"]
-    assert params["parameter 0"] == 0
+    assert params[f"parameter {0:0100}"] == 0
     left_out = int(params["…"].split()[0].replace(",", ""))
-    assert len(params) - 1 + left_out == 300_000
+    assert len(params) - 1 + left_out == 60_000
 
 
 def test_a_part_may_be_named_by_a_path(tmp_path: Path) -> None:

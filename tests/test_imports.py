@@ -95,7 +95,12 @@ def test_no_module_has_the_name_of_a_public_object() -> None:
     package = Path(thexp_pl.__file__).parent
     modules = {found.name for found in pkgutil.iter_modules([str(package)])}
 
-    assert {name for name in thexp_pl.__all__ if name in modules} == {"calculate", "data", "rnd"}
+    assert {name for name in thexp_pl.__all__ if name in modules} == {
+        "calculate",
+        "data",
+        "notebook",
+        "rnd",
+    }
 
 
 def test_type_checkers_see_every_public_name() -> None:

@@ -258,3 +258,13 @@ def test_a_run_without_its_manifest_is_no_run(tmp_path: Path) -> None:
     exp.paths.manifest.write_text(json.dumps(json.loads(text)))
     os.utime(tmp_path / "a")
     assert list(rows(tmp_path)) == [exp.key]
+
+
+def test_runs_are_counted_as_they_are_listed(tmp_path: Path) -> None:
+    for name in ("a", "a", "b"):
+        record(tmp_path, name)
+    record(tmp_path / "other", "a")
+    index = Index([tmp_path])
+    assert index.count() == len(index.keys()) == 3
+    assert index.count("experiment = ?", ["a"]) == 2
+    assert index.count("experiment = ?", ["c"]) == 0

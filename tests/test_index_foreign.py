@@ -94,7 +94,9 @@ def test_a_key_that_two_roots_have_is_told_with_both_and_no_dots(tmp_path: Path)
     shutil.copytree(exp.path, copy)
     viewer = ExperimentViewer([tmp_path / "one", tmp_path / "two"])
     places = rf"\({exp.key} in '{exp.path.parent}', {exp.key} in '{copy.parent}'\)"
-    with pytest.raises(RecordError, match=rf"means 2 runs {places}: name one root$"):
+    with pytest.raises(
+        RecordError, match=rf"means 2 runs {places}: name one root with `--exps_dir DIR`$"
+    ):
         viewer.run(exp.key)
     assert ExperimentViewer([tmp_path / "two"]).run(exp.key).paths.folder == copy
 

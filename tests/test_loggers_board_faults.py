@@ -31,7 +31,7 @@ def run(script: str, folder: Path) -> str:
         [sys.executable, "-c", BEGIN + script, str(folder)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -70,7 +70,7 @@ while True:
     with process.stdout:
         process.stdout.readline()
         process.kill()
-        assert process.wait(timeout=60) == -signal.SIGKILL
+        assert process.wait(timeout=300) == -signal.SIGKILL
     assert steps(tmp_path)[:1000] == list(range(1000))
 
 

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
 from docs_helpers import run_page
 
 from thexp_pl import ExperimentViewer
@@ -31,6 +32,7 @@ def script_of(page: str, folder: Path) -> str:
     return "".join(parts)
 
 
+@pytest.mark.slow
 def test_every_block_of_the_page_runs(tmp_path: Path) -> None:
     done = run_page(
         script_of(PAGE.read_text(), tmp_path),

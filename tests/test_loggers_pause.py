@@ -15,6 +15,7 @@ import pytest
 
 from thexp_pl import Experiment, ExperimentViewer, RunLogger
 from thexp_pl.record import read_metrics
+from thexp_pl.record.faults import RecorderWarning
 
 SWEEP = """
 import os, signal, sys
@@ -63,7 +64,7 @@ def run(folder: Path, script: str, **env: str) -> subprocess.CompletedProcess[st
         env=os.environ | env,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -105,7 +106,13 @@ def test_a_script_that_fails_after_its_training_leaves_it_finished(tmp_path: Pat
     assert [rows.name.count(name) for name in counts] == [8, 2, 1]
 
 
-@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RANK",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("LOCAL_RANK", "SLURM_PROCID")),
+    ],
+)
 def test_a_rank_left_over_in_the_environment_does_not_hide_a_run(tmp_path: Path, name: str) -> None:
     done = run(tmp_path, "fit('a', callbacks=[SaverCallback()])", **{name: "1"})
     assert done.returncode == 0, done.stderr
@@ -175,3 +182,21 @@ def test_what_leaves_a_with_block_after_a_pause_is_how_the_run_ended(tmp_path: P
 def test_a_root_that_is_a_url_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"is a URL, and a record is made of local files"):
         RunLogger("s3://bucket/runs", "a")
+
+
+def test_a_logger_whose_run_was_interrupted_at_its_start_says_that_it_records_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = tmp_path / "bin" / "git"  # it is called to keep the code
+    git.parent.mkdir()
+    git.write_text("#!/bin/sh\nkill -INT $PPID\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent), prepend=os.pathsep)
+    logger = RunLogger(tmp_path / "exp", "a", project=git.parent, board=False)
+
+    with pytest.raises(KeyboardInterrupt):
+        logger.log_metrics({"loss": 1.0}, 0)
+
+    with pytest.warns(RecorderWarning, match="has ended: what comes now is not recorded"):
+        logger.log_metrics({"loss": 1.0}, 0)
+    assert ExperimentViewer([tmp_path / "exp"]).exp_info("@last")["status"] == "interrupted"

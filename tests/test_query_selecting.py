@@ -124,7 +124,8 @@ def test_a_notebook_gets_a_table_in_which_everything_is_text() -> None:
     html = ExperimentViewer()._repr_html_()
     tags = set(re.findall(r"<(/?\w+)", html))
     assert tags <= {f"{end}{tag}" for end in ("", "/") for tag in
-                    ("table", "thead", "tbody", "tr", "th", "td", "p")}  # fmt: skip
+                    ("table", "thead", "tbody", "tr", "th", "td", "p", "svg", "title",
+                     "circle")}  # fmt: skip
     assert "&lt;b&gt;bold" in html
     assert unescape(html).count("<script>alert('x')</script>&amp;\\x1b[31m\\u202e") == 1
     assert key in html

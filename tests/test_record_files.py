@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -251,3 +252,17 @@ def test_names_are_whatever_a_file_system_takes(tmp_path: Path, name: str) -> No
         (part / name).write_text("x")
         lines.wait_for("created", f"part/{name}")
     assert list(lines.final()) == [f"part/{name}"]
+
+
+def test_a_tree_that_grows_while_it_is_looked_at_blinds_nobody_who_takes_warnings_for_errors(
+    tmp_path: Path,
+) -> None:
+    with watching(tmp_path) as (_, lines, part):
+        (part / "0.ckpt").write_text("x")
+        lines.wait_for("created", "part/0.ckpt")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for number in range(100):
+                (part / f"{number}" / "a" / "b" / "c").mkdir(parents=True)
+            (part / "1.ckpt").write_text("x")
+            lines.wait_for("created", "part/1.ckpt")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,25 @@ def test_the_journal_tells_of_the_earlier_attempt_and_of_what_is_passed_over(
     assert (second["event"], second["path"]) == ("resume", "modules/0000001.ckpt")
     (kept,) = second["passed_over"]["kept"]
     assert kept[0] == 0 < kept[1] < second["passed_over"]["until"] == size
+
+
+def test_the_seconds_are_those_in_which_it_ran_whether_it_wrote_its_end_or_was_killed(
+    tmp_path: Path,
+) -> None:
+    project, paths = attempted(tmp_path)
+    begin = datetime.fromisoformat(read(paths)["start"]).timestamp()
+    for file in paths.folder.rglob("*"):  # it was killed in its 100th second
+        os.utime(file, (begin + 5, begin + 5))
+    os.utime(paths.heartbeat, (begin + 100, begin + 100))
+    again = AGAIN.replace("CODE", "False")
+    call(project, again.replace("exp.end_exp()", "exp.flush()\n" + KILL), told(paths))
+    assert told_of(paths)[0]["seconds"] == pytest.approx(100, abs=0.01)
+    assert read(paths)["seconds"] is None
+    call(project, again, told(paths))
+    took = read(paths)["seconds"]
+    assert 100 < told_of(paths)[-2]["seconds"] < took < 100 + SECONDS
+    call(project, again.replace("kept = ", "exp.end_exp()\nsys.exit()\nkept = "), told(paths))
+    assert took < read(paths)["seconds"] < took + SECONDS
 
 
 def test_the_console_is_appended_and_no_heartbeat_or_mark_of_an_end_is_left(

@@ -19,7 +19,7 @@ from saver_helpers import SECONDS, Gate, files, forked, in_own_process, loaded_v
 
 from thexp_pl import Saver
 
-KILLS = int(os.environ.get("THEXP_PL_KILLS", "200"))
+KILLS = int(os.environ.get("THEXP_PL_KILLS", "100"))
 
 
 def end_without_a_flush(folder: str) -> None:

@@ -95,8 +95,15 @@ def test_what_is_packed_and_put_back_is_each_tensor_in_its_own_place(given_tenso
 
 
 def test_a_bucket_is_full_at_25_mebibytes():
-    big = [torch.zeros(2**20) for _ in range(14)]  # of 4 MiB each
-    assert [len(bucket) for bucket in buckets(big)] == [7, 7]
+    halves = [torch.zeros(2**17) for _ in range(100)]  # of half a MiB each
+    assert [len(bucket) for bucket in buckets(halves)] == [50, 50]
+
+
+def test_a_large_tensor_is_sent_as_it_lies():
+    small, large = torch.zeros(3), torch.zeros(512, 512)
+    assert [len(bucket) for bucket in buckets([small, large, small])] == [1, 2]
+    (bucket,) = buckets([large])
+    assert joined(bucket).data_ptr() == large.data_ptr()
 
 
 @given(st.integers(1, 3000), st.sampled_from(DTYPES), st.integers(0, 10**6), st.integers(0, 10**6))

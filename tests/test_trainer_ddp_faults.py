@@ -16,7 +16,7 @@ FAULTS = {
     "OneBackwardMore": r"next comes: the end of the batch on rank 0 and a backward\(\) on rank 1",
     "OneStepMore": r"steps of optimizer 0 \(SGD\): 1 on rank 0 and 2 on rank 1",
     "OtherBatches": r"the batch is: the epoch's last on rank 0 and not the last on rank 1",
-    "OtherEpochs": r"epochs to train: 3 on rank 0 and 4 on rank 1",
+    "OtherEpochs": r"epochs to train: 3 on rank 0 and 4 on rank 1, .*; start every rank with the",
     "OtherParameters": r"different parameters: \('model.0.weight', \(4, 3\), .* and .*\(5, 3\)",
     "MoreParameters": r"rank 0 and rank 1 hold different parameters: 4 and 6",
     "Changes": r"model.0.weight has come to differ between the ranks",

@@ -24,7 +24,6 @@ from thexp_pl import Params
 from thexp_pl.callbacks import TrainCallback
 
 Captured = pytest.CaptureFixture[str]
-failed_run_ended = pytest.mark.filterwarnings("ignore:the run .* has ended")
 
 
 class Failing(TinyTrainer):
@@ -51,7 +50,6 @@ def lines_with(out: str, word: str) -> list[str]:
 # -- after an exception --------------------------------------------------------------------------
 
 
-@failed_run_ended
 def test_a_training_after_an_exception_begins_the_epoch_again_and_says_so(
     tmp_path: Path, capsys: Captured
 ) -> None:
@@ -69,7 +67,6 @@ def test_a_training_after_an_exception_begins_the_epoch_again_and_says_so(
     assert epochs.count(2) == 1 + BATCHES
 
 
-@failed_run_ended
 def test_a_loaded_checkpoint_or_a_failed_first_batch_needs_no_such_line(
     tmp_path: Path, capsys: Captured
 ) -> None:

@@ -86,6 +86,7 @@ def test_a_training_in_forked_copies_brings_everything_back(
     assert_came_back(ran, beside)
 
 
+@pytest.mark.slow
 def test_a_training_in_spawned_copies_brings_everything_back(
     children: Nursery, tmp_path: Path
 ) -> None:

@@ -43,7 +43,7 @@ def test_a_way_to_start_a_training_records_one_run_on_two_ranks(
         env=environment(PATH=path),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
     assert done.returncode == 0, done.stderr

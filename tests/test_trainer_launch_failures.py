@@ -87,8 +87,12 @@ def test_a_rank_that_has_ended_after_the_training_is_not_waited_for(
     assert others.count("Traceback") == 1
 
 
-def test_a_rank_that_ends_before_the_training_ends_the_script(tmp_path: Path) -> None:
-    how = json.dumps({"deed": {"at": [1, "initial_trainer", "raise"]}})
+@pytest.mark.parametrize("look_seconds", [0.01, pytest.param(5, marks=pytest.mark.slow)])
+def test_a_rank_that_ends_before_the_training_ends_the_script(
+    tmp_path: Path, look_seconds: float
+) -> None:
+    deed = {"at": [1, "initial_trainer", "raise"]}
+    how = json.dumps({"deed": deed, "look_seconds": look_seconds})
     ran = script(tmp_path, str(SUBJECTS), how)
 
     assert ran.codes == [1]

@@ -89,7 +89,7 @@ def test_loading_and_saving_are_in_the_journal(tmp_path: Path) -> None:
 
     events = read_journal(second.experiment.paths.journal)
     assert [(e["event"], e["path"]) for e in events if e["event"] in ("resume", "load")] == [
-        ("resume", str(path)),
+        ("load", str(path)),
         ("load", str(path)),
     ]
 

@@ -46,7 +46,7 @@ def test_a_removed_run_is_not_listed_and_comes_back_byte_for_byte(tmp_path: Path
     assert keys(tmp_path) == []
     assert not paths.folder.parent.exists()
     assert listing(trashed.folder) == before
-    assert restore([find_trashed([tmp_path], paths.key[:-1])]) == [paths]
+    assert restore(find_trashed([tmp_path], paths.key[:-1])) == [paths]
     assert keys(tmp_path) == [paths.key]
     assert listing(paths.folder) == before
 
