@@ -69,12 +69,13 @@ def report(scale: Scale) -> Report:
     """Measure both, where there is a GPU."""
     absent: list[str] = []
     seconds: dict[str, list[float]] = {}
+    models = scale.pick(tuple(MODELS), ("small model",))
     megabytes = scale.pick(MEGABYTES, 10)
     if has_gpu(absent):
-        for model in scale.pick(("small model", "large model"), ("small model",)):
+        for model in models:
             seconds |= steps(model, scale)
         seconds |= stalls(megabytes, scale)
-    goals = [Goal(f"{RECORDED}, {model}", f"{PLAIN}, {model}", 1.02) for model in MODELS]
+    goals = [Goal(f"{RECORDED}, {model}", f"{PLAIN}, {model}", 1.02) for model in models]
     stall = sized(BACKGROUND, megabytes)
     goals += [Goal(stall, sized(TORCH, megabytes), 0.15), Goal(stall, sized(DCP, megabytes), 1.0)]
     return Report("On a GPU", seconds, goals, absent, why=WHY)

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks import trackers
 from benchmarks.harness import Scale, in_turn, peer
 from benchmarks.postgres import team_index
-from benchmarks.programs import RECENT, command, process
+from benchmarks.programs import BEST, RECENT, WANTED, command, process
 from benchmarks.report import Goal, Growth, Report
 from benchmarks.stores import make_store
 from benchmarks.timing import timed
@@ -27,8 +27,6 @@ METRICS, PARAMS = 10, 12
 MLFLOW_SECONDS, AIM_SECONDS = 120.0, 60.0  # for making a store of theirs
 MEMORY = Path("/dev/shm")  # Aim waits for the disk several times a run
 NOTHING = "nothing"
-BEST = "metrics.acc.max"
-WANTED = (f"{BEST} > 0.9", "--sort", BEST, "--reverse", "--limit", "20")
 # what is asked, and how the case is called
 LIST, FILTER, ALL = "list --recent", "list, filtered and sorted", "list of all"
 COMPARE, REINDEX, TEAM = "compare the best", "reindex", "list --recent, a team's index"

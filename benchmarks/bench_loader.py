@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -94,6 +95,17 @@ class Resumed:
         self._batches = None
 
 
+def resumed_by(who: str, items: int, workers: int = 0) -> Resumed:
+    """Leave an epoch of items that cost nothing by one of the loaders."""
+    maker: Callable[..., DataLoader[Any]] = DataLoader
+    if who == STATEFUL:
+        maker = importlib.import_module(TORCHDATA).StatefulDataLoader
+    elif who == EXACT:
+        maker = partial(ExactDataLoader, seed=1)
+    options = {"batch_size": LONG_BATCH, "shuffle": True, "num_workers": workers}
+    return Resumed(partial(maker, Items(items, 0), **options), items)
+
+
 def report(scale: Scale) -> Report:
     """Measure epochs of slow items and of tiny ones, and the first batch after resuming."""
     absent: list[str] = []
@@ -154,17 +166,12 @@ def _resumed(
 ) -> tuple[dict[str, Callable[[], float]], list[Goal], list[Growth]]:
     cases: dict[str, Callable[[], float]] = {}
     sizes = scale.pick(LONG, (200, 400))
-    makers: dict[str, Callable[..., DataLoader[Any]]] = {PLAIN: DataLoader}
-    if torchdata is not None:
-        makers[STATEFUL] = torchdata.StatefulDataLoader
-    makers[EXACT] = partial(ExactDataLoader, seed=1)
+    whose = [PLAIN, *([STATEFUL] if torchdata is not None else []), EXACT]
     for count in sizes:
         cases[_goes_on(ORDER, count)] = partial(timed, partial(torch.randperm, count))
         for workers in (0, 2) if count == sizes[-1] else (0,):
-            options = {"batch_size": LONG_BATCH, "shuffle": True, "num_workers": workers}
-            for who, maker in makers.items():
-                make = partial(maker, Items(count, 0), **options)
-                cases[_goes_on(who, count, workers)] = Resumed(make, count).seconds
+            for who in whose:
+                cases[_goes_on(who, count, workers)] = resumed_by(who, count, workers).seconds
     limits = {(PLAIN, 0): 0.1, (STATEFUL, 0): 0.1, (PLAIN, 2): 1, (STATEFUL, 2): 1}
     goals = [
         Goal(_goes_on(EXACT, sizes[-1], workers), _goes_on(who, sizes[-1], workers), limit)
@@ -172,7 +179,7 @@ def _resumed(
     ]
     growths = [
         Growth(named, "items", {count: _goes_on(who, count) for count in sizes})
-        for who, named in [(ORDER, ORDER), *((who, f"{who}, resumed") for who in makers)]
+        for who, named in [(ORDER, ORDER), *((who, f"{who}, resumed") for who in whose)]
     ]
     return cases, goals, growths
 

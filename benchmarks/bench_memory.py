@@ -24,14 +24,15 @@ from benchmarks.stores import make_store
 Cases = dict[str, Callable[[], float]]
 Values = dict[str, list[float]]
 
+ROOT = Path(__file__).parents[1]
 EMPTY, IMPORT = "an empty interpreter", "import thexp_pl"
 BARE, EVERYTHING, FACADE, THEXP = "bare Lightning", "Lightning, everything on", "facade", "thexp"
 LIST, PANDAS, REINDEX = "thexp-pl list", "to_pandas", "thexp-pl reindex"
-MLFLOW = "mlflow.search_runs"
+MLFLOW, AIM = "mlflow.search_runs", "aim query_runs().dataframe()"
 WHY = f"""\
 The floor is what is imported: torch and Lightning take most of any training, and {THEXP} does
-without Lightning. {LIST} here writes all runs, not only the newest. {MLFLOW} is not measured at the
-most runs, since its store takes minutes to make. A state is saved three times in a row, as fast as
+without Lightning. {LIST} here writes all runs, not only the newest. Aim's frame has no metric; its
+larger repositories take minutes to make. A state is saved three times in a row, as fast as
 each way takes it, and counts itself: {BACKGROUND} keeps at most two copies of it besides, one that
 is written and one that waits; {DCP} is given one at a time, and so keeps a copy less; {LIGHTNING}
 takes any number, and writes each into memory first."""
@@ -46,7 +47,7 @@ class Extent:
         kinds: The loops that train.
         steps: How often; two of the loops only, beyond the first number.
         runs: How many a root holds.
-        most: MLflow is measured at no more.
+        trackers: Whether other trackers are asked for theirs.
         states: The megabytes of what is saved.
         ways: How it is saved.
     """
@@ -55,27 +56,29 @@ class Extent:
     kinds: tuple[str, ...] = (BARE, EVERYTHING, FACADE, THEXP)
     steps: tuple[int, ...] = (1_000, 10_000, 100_000)
     runs: tuple[int, ...] = (1_000, 10_000, 100_000)
-    most: int = 10_000
-    states: tuple[int, ...] = (100, 1_000)
+    trackers: bool = True
+    states: tuple[int, ...] = (10, 100, 1_000)
     ways: tuple[str, ...] = (TORCH, BACKGROUND, LIGHTNING, DCP)
 
 
-QUICK = Extent(("thexp_pl",), (EVERYTHING,), (10,), (20,), 0, (10,), (BACKGROUND,))
+QUICK = Extent(("thexp_pl",), (EVERYTHING,), (10,), (20,), False, (10,), (BACKGROUND,))
 
 
-def peak(*words: Any, home: Path | None = None, python: str | Path = sys.executable) -> float:
+def peak(
+    *words: Any, python: str | Path = sys.executable, cwd: Path = ROOT, **variables: str
+) -> float:
     """Give the megabytes that a case of `benchmarks.memory` had resident at most.
 
     Args:
         words: The case and its arguments.
-        home: thexp's home.
         python: The interpreter.
+        cwd: Where it starts.
+        variables: Of its environment, besides those of this process.
     """
-    variables = {**trackers.APART, **({"THEXP_HOME": str(home)} if home else {})}
     done = subprocess.run(
         [python, "-m", memory.__name__, *map(str, words)],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, **variables},
+        cwd=cwd,
+        env={**os.environ, **trackers.APART, "PYTHONPATH": str(ROOT), **variables},
         check=True,
         capture_output=True,
         text=True,
@@ -124,17 +127,28 @@ def of_runs(runs: int, rounds: int, mlflow: Path | None) -> Values:
         scratch, home = Path(name), Path(name, "home")
         with patch.dict(os.environ, THEXP_HOME=str(home)):
             make_store(scratch / "root", runs)
+        ours = partial(peak, THEXP_HOME=str(home))
         cases = {
-            listed(REINDEX, runs): partial(peak, "command", "reindex", home=home),
-            listed(LIST, runs): partial(peak, "command", "list", home=home),
+            listed(REINDEX, runs): partial(ours, "command", "reindex"),
+            listed(LIST, runs): partial(ours, "command", "list"),
         }
         if find_spec("pandas"):
-            cases[listed(PANDAS, runs)] = partial(peak, "to_pandas", home=home)
+            cases[listed(PANDAS, runs)] = partial(ours, "to_pandas")
         if mlflow is not None:
             url = trackers.mlflow_store(scratch, runs, 10, 12)
             python = mlflow.with_name("python")
             cases[listed(MLFLOW, runs)] = partial(peak, "search", url, python=python)
         return in_turn(cases, rounds)
+
+
+def of_aim(runs: int, rounds: int, absent: list[str]) -> Values:
+    """Measure what brings all runs of an Aim repository to pandas."""
+    with tempfile.TemporaryDirectory() as folder, trackers.asked("aim", absent) as aim:
+        if aim is None or not aim.make(Path(folder), runs, 10, 12):
+            return {}
+        python = aim.program.with_name("python")
+        frame = partial(peak, "frame_of_aim", folder, runs, python=python)
+        return in_turn({listed(AIM, runs): frame}, rounds)
 
 
 def of_saves(megabytes: int, rounds: int, ways: Sequence[str]) -> Values:
@@ -152,10 +166,11 @@ def report(scale: Scale) -> Report:
     rounds = scale.pick(scale.rounds(8), 1)
     absent: list[str] = []
     values = of_training(extent, rounds, absent)
-    mlflow = trackers.program("mlflow", absent) if extent.most else None
+    mlflow = trackers.program("mlflow", absent) if extent.trackers else None
     for runs in extent.runs:
-        few = runs <= extent.most
-        values |= of_runs(runs, rounds if few else 1, mlflow if few else None)
+        values |= of_runs(runs, rounds if runs < 100_000 else 1, mlflow)
+    if extent.trackers:
+        values |= of_aim(extent.runs[0], rounds, absent)
     for megabytes in extent.states:
         values |= of_saves(megabytes, rounds if megabytes < 1_000 else 1, extent.ways)
     why = WHY.replace("\n", " ")
@@ -173,9 +188,9 @@ def goals(extent: Extent) -> list[Goal]:
         found += [Goal(trained(kind, few), trained(BARE, few), 50, more=True) for kind in ours]
     for before, many in pairwise(extent.steps[1:]):
         found.append(Goal(trained(EVERYTHING, many), trained(EVERYTHING, before), 5, more=True))
-    for runs in extent.runs:
-        if runs <= extent.most:
-            found.append(Goal(listed(PANDAS, runs), listed(MLFLOW, runs), 1))
+    if extent.trackers:
+        found += [Goal(listed(PANDAS, runs), listed(MLFLOW, runs), 1) for runs in extent.runs]
+        found.append(Goal(listed(PANDAS, extent.runs[0]), listed(AIM, extent.runs[0]), 1))
     for size in extent.states:
         state = sized(BACKGROUND, size)
         if TORCH in extent.ways:  # two copies, and what they are written with
@@ -192,9 +207,8 @@ def growths(extent: Extent) -> list[Growth]:
         for kind in (BARE, EVERYTHING)
     ]
     for what in (LIST, PANDAS, REINDEX, MLFLOW):
-        most = extent.most if what == MLFLOW else extent.runs[-1]
-        cases = {runs: listed(what, runs) for runs in extent.runs if runs <= most}
-        found += [Growth(f"The memory of {what}", "runs", cases)] if cases else []
+        cases = {runs: listed(what, runs) for runs in extent.runs}
+        found.append(Growth(f"The memory of {what}", "runs", cases))
     for way in (TORCH, BACKGROUND, LIGHTNING, DCP):
         cases = {size: sized(way, size) for size in extent.states}
         found.append(Growth(f"The memory of {way}", "MB", cases))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import trackers
 from benchmarks.harness import Scale, measure
-from benchmarks.programs import RECENT, command, process
+from benchmarks.programs import RECENT, WANTED, command, process
 from benchmarks.report import Goal, Report
 from benchmarks.stores import make_store
 from benchmarks.timing import nothing
@@ -18,13 +18,14 @@ from benchmarks.timing import nothing
 NOTHING, EMPTY = "nothing", "python -c pass"
 OURS, TORCH, LIGHTNING = "import thexp_pl", "import torch", "import pytorch_lightning"
 HELP, LIST = "thexp-pl --help", "thexp-pl list"
-NEWEST = "thexp-pl list --recent --limit 20"
+NEWEST, BEST = "thexp-pl list --recent --limit 20", "thexp-pl list, filtered and sorted"
 MLFLOW, MLFLOW_HELP = "import mlflow", "mlflow --help"
 AIM, AIM_HELP, AIM_VERSION = "import aim", "aim --help", "aim version"
 QUICK = (NOTHING, EMPTY, OURS, HELP, NEWEST, AIM_VERSION)
 GOALS = (
     Goal(HELP, NOTHING, 250, more=True),
     Goal(NEWEST, AIM_VERSION, 0.15),
+    Goal(BEST, AIM_VERSION, 0.15),
     Goal(OURS, LIGHTNING, 0.1),
     Goal(OURS, MLFLOW, 0.1),
     Goal(OURS, AIM, 0.1),
@@ -60,7 +61,7 @@ def _own(home: Path) -> dict[str, Callable[[], object]]:
     cases[EMPTY] = process([sys.executable, "-c", "pass"])
     cases |= {name: process([sys.executable, "-c", name]) for name in (OURS, TORCH, LIGHTNING)}
     cases |= {HELP: command(home, "--help"), LIST: command(home, "list")}
-    return cases | {NEWEST: command(home, *RECENT)}
+    return cases | {NEWEST: command(home, *RECENT), BEST: command(home, "list", *WANTED)}
 
 
 def _others(absent: list[str]) -> dict[str, Callable[[], object]]:

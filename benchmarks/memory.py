@@ -92,6 +92,57 @@ def search(url: str) -> None:
     mlflow.search_runs(experiment_ids=["0"])
 
 
+def frame_of_aim(folder: str, runs: str) -> None:
+    """Bring all runs of an Aim repository to pandas."""
+    from benchmarks.tracker_stores import Aim
+
+    Aim().frame(folder, int(runs))
+
+
+def record(name: str, steps: str, folder: str) -> None:
+    """Record ten values a step by one of the trackers that are compared."""
+    from pathlib import Path
+
+    from benchmarks.sinks import NAMES, OPENINGS, Sink
+
+    def use(sink: Sink) -> None:
+        for step in range(int(steps)):
+            sink.log(step, dict.fromkeys(NAMES, 1 / (step + 1)))
+        sink.flush()
+
+    OPENINGS[name].run(Path(folder), use)
+
+
+def go_on(who: str, items: str) -> None:
+    """Go on at the end of a long epoch by one of the loaders that are compared."""
+    from benchmarks.bench_loader import resumed_by
+
+    resumed_by(who, int(items)).seconds()
+
+
+def keep(project: str, root: str) -> None:
+    """Keep the code of a project."""
+    from pathlib import Path
+
+    from thexp_pl.record.code import take_snapshot
+
+    take_snapshot(Path(project), Path(root))
+
+
+def read(way: str, path: str) -> None:
+    """Read the metrics of a run by one of the ways that are compared."""
+    from pathlib import Path
+
+    if way == "pandas":
+        import pandas
+
+        pandas.read_csv(path)
+    else:
+        from thexp_pl.record import read_metrics
+
+        read_metrics(Path(path))
+
+
 def save(way: str, megabytes: str, folder: str) -> None:
     """Save a state some times, as fast as the way takes them."""
     from pathlib import Path
@@ -116,10 +167,9 @@ def peak() -> float:
     return int(line.split()[1]) * 1024 / 1e6
 
 
-CASES = {
-    each.__name__: each
-    for each in (nothing, load, fit, fit_by_thexp, command, to_pandas, search, save)
-}
+_RUNS = (command, to_pandas, search, frame_of_aim)
+_WORK = (load, fit, fit_by_thexp, record, go_on, keep, read, save)
+CASES = {each.__name__: each for each in (nothing, *_RUNS, *_WORK)}
 
 if __name__ == "__main__":
     CASES[sys.argv[1]](*sys.argv[2:])

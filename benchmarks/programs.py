@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["RECENT", "command", "process"]
+__all__ = ["BEST", "RECENT", "WANTED", "command", "process"]
 
 RECENT = ("list", "--recent", "10000d", "--limit", "20")  # generated runs are of other years
+BEST = "metrics.acc.max"
+WANTED = (f"{BEST} > 0.9", "--sort", BEST, "--reverse", "--limit", "20")
 
 
 def process(

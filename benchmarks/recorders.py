@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.sinks import OPENINGS
 from benchmarks.trackers import APART, program
 
-__all__ = ["Recorder", "recorders"]
+__all__ = ["Recorder", "interpreter_of", "recorders"]
 
 _ROOT = Path(__file__).parents[1]
 
@@ -100,7 +100,7 @@ def recorders(
     missing = set()
     with contextlib.ExitStack() as stack:
         for number, name in enumerate(names):  # they start side by side
-            interpreter = _interpreter(name)
+            interpreter = interpreter_of(name)
             if interpreter is None:
                 missing.add(OPENINGS[name].package)
             else:
@@ -114,5 +114,6 @@ def recorders(
         yield found
 
 
-def _interpreter(name: str) -> Path | None:
+def interpreter_of(name: str) -> Path | None:
+    """Give the interpreter that should have a tracker; None where its environment is not there."""
     return program("python", []) if OPENINGS[name].is_apart else Path(sys.executable)

@@ -12,7 +12,7 @@ __all__ = ["NOISY", "markdown", "notes", "print_report", "summary"]
 NOISY = 0.15  # of a fixed piece of work between its first and its ninth decile
 _TIMES = ("case", "median", "least", "most")
 _RATIOS = ("case", "against", "figure", "rounds", "goal", "")
-_SUMMARY = ("question", "held", "missed", "absent", "noise", "date", "machine")
+_SUMMARY = ("question", "held", "missed", "absent", "rounds", "noise", "date", "machine")
 
 
 def print_report(report: Report) -> None:
@@ -81,7 +81,9 @@ def _counts(report: Report, machine: int) -> tuple[str, ...]:
     verdicts = [_verdict(report, goal) for goal in report.goals]
     ends = [verdict[-1] or verdict[0] for verdict in verdicts]
     counted = (str(ends.count(word)) for word in _SUMMARY[1:4])
-    return (report.title, *counted, f"{report.noise:.0%}", report.date, str(machine))
+    rounds = sorted({len(values) for values in report.values.values()})
+    span = " to ".join(str(each) for each in dict.fromkeys(rounds[:1] + rounds[-1:]))
+    return (report.title, *counted, span, f"{report.noise:.0%}", report.date, str(machine))
 
 
 def _times(report: Report) -> list[tuple[str, ...]]:

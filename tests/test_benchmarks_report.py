@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
+from functools import partial
+from itertools import groupby
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -105,11 +111,58 @@ def test_a_peer_that_is_absent_stands_in_the_tables_as_that():
     page = Shown("# All\n\n" + "\n".join(lines))
     assert ["theirs", "absent", "", ""] in page.rows("Title")
     assert ["ours", "2 ms", "2 ms", "2 ms"] in page.rows("Title")
-    assert page.rows("All") == [["Title", "1", "1", "1", "0%", "2026-11-23", "1"]]
+    assert page.rows("All") == [["Title", "1", "1", "1", "2", "0%", "2026-11-23", "1"]]
     text = "\n".join(lines)
     assert "| ours | theirs | absent |  | <= 1 |  |" in text
     assert "| ours | slower | 0.004 | 0.004 .. 0.004 | <= 0.5 | held |" in text
     assert "<= 5,000 | missed |" in text
+
+
+def test_a_terminal_shows_the_median_the_spread_and_the_verdict(capsys):
+    values = {"ours": [0.002, 0.001, 0.004], "theirs": [0.002, 0.004, 0.002]}
+    report = Report("Title", values, [Goal("ours", "theirs", 0.5)], ["another"], why="The floor.")
+    tables.print_report(report)
+    lines = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    assert lines[0].strip() == "Title"
+    assert ["ours", "2 ms", "1 ms", "4 ms"] in rows
+    assert ["another", "absent", "", ""] in rows
+    assert ["ours", "theirs", "1", "0.25 .. 2", "<= 0.5", "missed"] in rows
+    assert lines[-1] == "The floor."
+
+
+def test_the_number_of_rounds_is_told():
+    values = {"ours": [1.0] * 3, "theirs": [1.0] * 25, "once": [1.0]}
+    told = ["\n".join(tables.summary([Report("t", some, [])])) for some in (values, {})]
+    assert "| 1 to 25 |" in told[0]
+    assert "|  |" in told[1]
+
+
+def test_cases_are_warm_before_the_first_round():
+    called = []
+    cases = {name: partial(called.append, name) for name in "AB"}
+    rounds = harness.measure(cases, harness.Scale(quick=True))
+    assert [*map(len, rounds.values())] == [2, 2]
+    first, *later = (name for name, _ in groupby(called))
+    # B has been called before A is timed
+    assert [first, *later[:2]] == ["A", "B", "A"]
+
+
+def test_what_measures_is_on_one_processor_and_one_thread():
+    script = """
+import os, torch
+from benchmarks import harness
+before = os.sched_getaffinity(0)
+harness.pin()
+assert len(os.sched_getaffinity(0)) == torch.get_num_threads() == 1
+with harness.all_processors():
+    assert os.sched_getaffinity(0) >= before
+assert len(os.sched_getaffinity(0)) == 1
+"""
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("the system keeps no process on a processor")
+    folder = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, timeout=120)
 
 
 def test_cases_run_in_turn():

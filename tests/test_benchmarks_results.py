@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from markdown_helpers import Shown
 
-from benchmarks import growth, machine, results
+from benchmarks import NAMES, growth, machine, results
 from benchmarks.report import Goal, Growth, Report
 
 PAGE = "RESULTS.md"
+PEERS = ("mlflow", "aim", "sacred", "dvclive", "torchdata", "pandas")
 
 
 @pytest.fixture
@@ -45,12 +47,19 @@ def test_the_page_begins_with_a_line_for_each_benchmark(folder):
     text = (folder / PAGE).read_text("utf-8")
     page = Shown(text)
     assert page.rows("Benchmarks") == [
-        ["Meter", "1", "0", "1", "20%", "2026-11-23", "1"],
-        ["Random", "1", "0", "1", "20%", "2026-11-23", "2"],
+        ["Meter", "1", "0", "1", "2", "20%", "2026-11-23", "1"],
+        ["Random", "1", "0", "1", "2", "20%", "2026-11-23", "2"],
     ]
     assert "Machine 1: a machine." in page.paragraphs
     assert "Machine 2: another machine." in page.paragraphs
     assert page.pictures == ["growth.svg"]
+
+
+def test_the_page_of_the_project_is_that_of_what_was_measured_of_every_question():
+    there = Path(__file__).parents[1] / "benchmarks"
+    kept = results.kept()
+    assert {*kept} == {*NAMES}
+    assert results.page([kept[name] for name in sorted(kept)]) == (there / PAGE).read_text("utf-8")
 
 
 def test_the_same_figures_are_the_same_bytes(folder):
@@ -121,5 +130,5 @@ def test_what_grows_by_the_same_is_drawn_in_one_panel():
 
 def test_where_names_the_machine_and_every_peer():
     said = machine.where()
-    for name in ("CPUs", "Python 3.", "torch 2.", "thexp 1.1.10", "mlflow", "aim", "sacred"):
+    for name in ("CPUs", "Python 3.", "torch 2.", "thexp 1.1.10", *PEERS):
         assert name in said or f"{name.split()[0]} absent" in said

@@ -83,7 +83,9 @@ def loads(data: bytes | str) -> Any:
         value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    if type(value) in _HOLDERS and _deeper_than(value, MAX_DEPTH):
+    # a document with few brackets, as nearly all are, cannot be deep
+    may_be_deep = text.count("{") + text.count("[") > MAX_DEPTH and type(value) in _HOLDERS
+    if may_be_deep and _deeper_than(value, MAX_DEPTH):
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     return value
 

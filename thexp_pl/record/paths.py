@@ -18,6 +18,7 @@ A ``.thexp`` with a ``config.json`` belongs to a project (`thexp_pl.globvars`), 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from thexp_pl.globvars import MARK_FOLDER, thexp_home
@@ -83,7 +84,7 @@ class RunPaths(ProcessPaths):
         """The run's folder as seen from the root."""
         return f"{self.experiment}/{self.key}"
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """The run's folder."""
         return self.root / self.experiment / self.key
