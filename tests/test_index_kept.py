@@ -74,6 +74,19 @@ def test_names_of_any_bytes_are_found_again(tmp_path: Path) -> None:
     assert viewer.exp_info("@last")["key"] == odd
 
 
+def test_names_of_any_bytes_have_their_place_among_the_others(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"b\xff")
+    for name in ("a", "c", odd):
+        record(tmp_path, name if name != odd else "b")
+    (tmp_path / "b").rename(tmp_path / odd)
+    viewer = ExperimentViewer([tmp_path])
+    assert [row.experiment for row in viewer.rows(sort="experiment")] == ["a", odd, "c"]
+    assert {row.experiment for row in viewer.rows("experiment < 'c'")} == {"a", odd}
+    assert {row.experiment for row in viewer.rows("'b' <= experiment")} == {odd, "c"}
+    assert {row.experiment for row in viewer.rows("experiment < status")} == {"a", odd, "c"}
+    assert viewer.rows("key < experiment and experiment > 'd'") == []
+
+
 json_values = st.recursive(
     st.none()
     | st.booleans()

@@ -105,7 +105,7 @@ def _ordered(name: Name, word: str, value: Literal) -> Condition:
     value = _plain(name, value)
     word = _MIRRORED[word] if name.reads == "age" else word
     kind, alias = kind_of(value), alias_of(name)
-    sql = f"({kind_test(name, alias, kind)}{name.of(alias, kind)} {word} ?)"
+    sql = f"({kind_test(name, alias, kind)}{name.in_order(alias, kind)} {word} ?)"
     return placed(name, Condition(sql, (bound(value),)))
 
 
@@ -142,9 +142,10 @@ def _two(left: Name, word: str, right: Name) -> Condition:
     if not both:
         raise QueryError(f"{described(left)}, and {described(right)}: these are not compared")
     sql = {"==": "=", "!=": "="}.get(word, word)
+    one, other = (side.in_order if order else side.of for side in (left, right))
     tests = [
         f"({kind_test(left, 'a', kind)}{kind_test(right, 'b', kind)}"
-        f"{left.of('a', kind)} {sql} {right.of('b', kind)})"
+        f"{one('a', kind)} {sql} {other('b', kind)})"
         for kind in both
     ]
     return placed_two(left, right, " OR ".join(tests), negated=word == "!=")

@@ -52,6 +52,21 @@ class Name:
             return f"(SELECT path FROM roots WHERE roots.id = {alias}.root)"
         return f'{alias}."{self.column}"'
 
+    def in_order(self, alias: str, kind: Kind) -> str:
+        """Give the column as it is compared by ``<`` and sorted.
+
+        Args:
+            alias: What its table is called.
+            kind: The kind.
+
+        Returns:
+            The column, as SQL.
+        """
+        column = self.of(alias, kind)
+        # a name that is not UTF-8 is kept as bytes, which SQLite puts after all texts
+        is_any_bytes = self.table == "runs" and kind == "text"
+        return f"CAST({column} AS TEXT)" if is_any_bytes else column
+
 
 _TEXTS = ("experiment", "key", "status", "command", "code", "commit", "python", "host", "parent",
           "sweep", "root", "damage")  # fmt: skip

@@ -57,7 +57,7 @@ def compile_sort(text: str, *, reverse: bool = False) -> Condition:
     name = read_name(text)
     values: tuple[str, ...] = ()
     if name.table == "runs":
-        value = name.of("runs", name.kinds[0])
+        value = name.in_order("runs", name.kinds[0])
         if name.kinds == ("text",):
             value = f"nullif({value}, '')"
     else:
