@@ -38,6 +38,10 @@ test-lowest:
 test-dist: $(VENV)/.installed-dev
 	rm -rf dist build
 	$(BIN)/python -m build --outdir dist .
+	git ls-files thexp_pl | $(BIN)/python -c "import glob, sys, zipfile; \
+		held = set(zipfile.ZipFile(*glob.glob('dist/*.whl')).namelist()); \
+		left_out = [name for name in sys.stdin.read().split() if name not in held]; \
+		sys.exit(f'not in the wheel: {left_out}' if left_out else 0)"
 	for file in dist/*.whl dist/*.tar.gz; do \
 		rm -rf .venv-dist && $(PYTHON) -m venv .venv-dist && \
 		.venv-dist/bin/python -m pip --disable-pip-version-check install --quiet \
