@@ -213,8 +213,8 @@ ASKED = st.sampled_from(
 
 
 @FUZZ
-@example(content=b'{"a": 1}', asked=("--global", "NAME", "1"), name=OTHERS[0])
-@example(content=b'{"a": 1}', asked=("NAME", "NAME"), name=OTHERS[1])
+@example(content=b'{"a": 1}', asked=("--global", "NAME", "1"), name=OTHERS[1])
+@example(content=b'{"a": 1}', asked=("NAME", "NAME"), name=OTHERS[0])
 @given(content=CONTENTS, asked=ASKED, name=st.sampled_from(["a", *PLACES[:12]]))
 def test_whatever_a_config_file_holds_no_other_file_is_touched(
     thexp_pl: Typed, world: World, content: bytes, asked: tuple[str, ...], name: str
