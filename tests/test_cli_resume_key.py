@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -151,6 +152,29 @@ def test_a_dry_run_prints_the_command_and_changes_nothing_of_the_run(
     assert (told["how"], told["in_place"], told["runs"]) == ("resumed", True, [run.key])
     assert Path(told["checkpoint"]) == run.paths.folder / "modules" / "0000002.ckpt"
     assert run.paths.manifest.read_bytes() == before
+
+
+@pytest.mark.parametrize("code", ["recorded", "current"])
+def test_it_says_which_code_it_runs_and_which_damaged_checkpoint_it_passes_over(
+    code: str, tmp_path: Path, type_in: Terminal
+) -> None:
+    run = saved(tmp_path)
+    modules = run.paths.folder / "modules"
+    Saver(modules).save_checkpoint(3, {"epoch": 3})
+    newest = modules / "0000003.ckpt"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    (tmp_path / "train.py").write_text(PLAIN + "print('of today in', os.getcwd())\n")
+    for more in (["--dry_run"], []):
+        assert type_in("resume", run.key, "--code", code, *more) == 0, type_in.out + type_in.err
+        assert type_in.said("resume") == [f"{run.paths.relative} from 0000002.ckpt (epoch 2)"]
+        assert re.search(r"^warning: .*0000003\.ckpt is damaged", type_in.err, re.MULTILINE)
+        (said,) = type_in.said("code")
+        if code == "current":
+            assert said == f"of today, {tmp_path}"
+        else:
+            assert said.startswith(f"as recorded, {run.paths.root / '.thexp' / 'resumed'}/")
+        assert (f"of today in {tmp_path}" in type_in.out) == (code == "current" and not more)
+    assert (run_of(tmp_path).key, run_of(tmp_path).status) == (run.key, "finished")
 
 
 def test_a_command_that_fails_is_code_1(tmp_path: Path, type_in: Terminal) -> None:

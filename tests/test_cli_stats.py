@@ -87,6 +87,25 @@ def test_json_and_csv_have_every_digit(capsys: pytest.CaptureFixture[str]) -> No
         assert json.loads(row["keys"]) == group["keys"]
 
 
+def test_markdown_is_a_table_of_groups_and_one_of_tests(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record_all()
+    text, said = typed(capsys, "--markdown")
+    groups, tests = (table.splitlines() for table in text.split("\n\n"))
+    assert groups == [
+        "| metric | group | lr | n | mean ± std | 95% interval | min | max | seeds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        r"| acc | 1 | 1 | 3 | 0.33 ± 0.15 | \[-0.05, 0.71\] | 0.2 | 0.5 | 0, 1, 2 |",
+        r"| acc | 2 | 2 | 3 | 0.77 ± 0.15 | \[0.39, 1.15\] | 0.6 | 0.9 | 0, 1, 2 |",
+    ]
+    assert tests[0].startswith("| metric | groups | test | n | difference | 95% interval | t | ")
+    assert re.fullmatch(r"\|( --- \|)+", tests[1])
+    assert [row.split(" | ")[2] for row in tests[2:]] == ["paired t", "Welch's t"]
+    assert {row.count("|") for row in tests} == {tests[0].count("|")}
+    assert said == ""
+
+
 def test_a_query_by_and_metrics_choose_what_is_summarised(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

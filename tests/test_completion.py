@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from thexp_pl.cli import dispatch as cli
-from thexp_pl.cli.completion import _BASH
+from thexp_pl.cli.completion import _BASH, script_for
 from thexp_pl.record import Experiment
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
@@ -21,14 +21,8 @@ Offered = Callable[..., set[str]]
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the completion script of the commands that read; those that train are left out."""
-    import shtab
-
-    from thexp_pl.cli.completion import offer_values
-
-    parser, commands = cli.command_parser()
-    offer_values(commands)
     path = tmp_path_factory.mktemp("completion") / "script.sh"
-    path.write_text(shtab.complete(parser, "bash"))
+    path.write_text(script_for(*cli.command_parser(), "bash"))
     return path
 
 

@@ -76,6 +76,26 @@ def test_what_is_younger_than_a_day_stays(root: Path, project: Path) -> None:
     assert collect(root, older_than=NOW).snapshots == [tree]
 
 
+def test_a_young_object_that_no_ref_names_stays_while_an_old_snapshot_goes(
+    root: Path, project: Path
+) -> None:
+    def added(content: str) -> str:
+        """Write what a snapshot that is being taken has written first: an object without a ref."""
+        file = root.parent / "content"
+        file.write_text(content)
+        name = git(code_store(root), "hash-object", "-w", str(file)).strip()
+        return f"objects/{name[:2]}/{name[2:]}"
+
+    tree = take_snapshot(project, root)["tree"]
+    left = added("left behind long ago")
+    make_old(root)
+    young = added("of a snapshot that has no ref yet")
+    assert {left, young} <= store_files(root)
+    assert collect(root).snapshots == [tree]
+    assert store_files(root) & {left, young} == {young}
+    git(code_store(root), "cat-file", "-e", young.removeprefix("objects/").replace("/", ""))
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_snapshot_that_finds_its_code_there_makes_it_young(
     root: Path, project: Path, packed: bool

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +33,29 @@ for _ in range(10):
     with Experiment(sys.argv[1], "a", code=False, console=False) as exp:
         pass
     print(ExperimentViewer().run(exp.key).status)
+"""
+
+# A process that makes the index anew and is killed: in the midst of the tables, or of the runs, or
+# when all is written and only the move into its place is left.
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from thexp_pl.runs.index import Index, schema, store, writing
+
+def die(*given):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def make_tables(connection):
+    connection.set_trace_callback(lambda sql: "TABLE bodies" in sql and die())
+    schema.make_tables(connection)
+
+when, root = sys.argv[1:]
+writing._BATCH = 40  # else hundreds of runs are needed to be in the midst of them
+if when == "tables":
+    store.make_tables = make_tables
+elif when == "move":
+    Path.replace = die
+Index([Path(root)]).rebuild(lambda done, total: when == "runs" and done < total and die())
 """
 
 
@@ -101,3 +128,34 @@ def test_a_run_is_found_as_soon_as_another_process_has_recorded_it(tmp_path: Pat
             recorder.kill()
         assert (out, err) == ("finished\n" * 10, "")
     assert len(ExperimentViewer().list()) == 40
+
+
+@pytest.mark.parametrize("when", ["tables", "runs", "move"])
+def test_after_a_kill_while_the_index_is_made_the_next_list_has_all_runs(
+    tmp_path: Path, when: str
+) -> None:
+    root = make_store(tmp_path / "root", 60)
+    new = index_file().with_suffix(".new")
+
+    def killed() -> None:
+        done = subprocess.run([sys.executable, "-c", DIES, when, str(root)], timeout=60)
+        assert done.returncode == -signal.SIGKILL
+        assert new.exists()
+
+    def listed() -> int:
+        command = [sys.executable, "-m", "thexp_pl", "list", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        with contextlib.closing(sqlite3.connect(index_file())) as connection:
+            ((kept,),) = connection.execute("SELECT count(*) FROM runs")
+        runs = len(json.loads(done.stdout))
+        assert kept == runs  # in the file, not in the memory of that process
+        return runs
+
+    killed()
+    assert not index_file().exists()
+    assert listed() == 60
+    assert not new.exists()
+    killed()  # beside a whole one, which stays in use
+    record(tmp_path / "other")
+    assert listed() == 61

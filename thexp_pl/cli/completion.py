@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from thexp_pl.errors import UsageError
 
-__all__ = ["add_parser", "offer_values", "run_completion"]
+__all__ = ["add_parser", "run_completion", "script_for"]
 
 _SHELLS = ("bash", "zsh", "tcsh")
 # Words and runs are found by the shell itself: to ask Python for them would take a quarter of a
@@ -89,6 +90,8 @@ _CHECKPOINTS = {
     "tcsh": "f",
     "preamble": _PREAMBLE,
 }
+# What shtab writes has zsh complete the first of several runs alone.
+_FIRST_RUN = re.compile(r'"\(\*\)::?(?=[^"\n]*:_thexp_pl_runs")')
 _RUNS = {"bash": "_thexp_pl_runs", "zsh": "_thexp_pl_runs", "tcsh": "f", "preamble": _PREAMBLE}
 
 
@@ -126,7 +129,7 @@ def run_completion(arguments: argparse.Namespace) -> int:
         UsageError: If shtab, which makes the script, is not installed.
     """
     try:
-        import shtab
+        import shtab  # noqa: F401 - asked for before the parsers, which take seconds
     except ImportError:
         raise UsageError("completion needs the package shtab; run: pip install shtab") from None
     from thexp_pl.cli.dispatch import command_parser
@@ -135,17 +138,33 @@ def run_completion(arguments: argparse.Namespace) -> int:
     parser, commands = command_parser()
     name = arguments.trainer_class
     commands |= parsers([] if name is None else [f"--trainer_class={name}"])
-    offer_values(commands)
-    sys.stdout.write(shtab.complete(parser, arguments.shell))
+    sys.stdout.write(script_for(parser, commands, arguments.shell))
     return 0
 
 
-def offer_values(commands: Mapping[str, argparse.ArgumentParser]) -> None:
-    """Say of each argument of some commands what may stand there.
+def script_for(
+    parser: argparse.ArgumentParser,
+    commands: Mapping[str, argparse.ArgumentParser],
+    shell: str,
+) -> str:
+    """Write the script of some commands.
 
     Args:
-        commands: The commands' parsers.
+        parser: The parser that they belong to.
+        commands: Their own parsers.
+        shell: ``bash``, ``zsh`` or ``tcsh``.
+
+    Returns:
+        The script.
     """
+    import shtab
+
+    _offer_values(commands)
+    return _FIRST_RUN.sub('"*:', shtab.complete(parser, shell))
+
+
+def _offer_values(commands: Mapping[str, argparse.ArgumentParser]) -> None:
+    """Say of each argument of some commands what may stand there."""
     import shtab
 
     for command in commands.values():
