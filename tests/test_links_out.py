@@ -164,3 +164,13 @@ def test_links_of_the_users_own_go_on_working(thexp_pl: Typed, run: RunPaths) ->
     assert [one["metrics"] for one in detail["checkpoints"]] == [{"digits": 0.5}]
     (curves,) = json.loads(page)["curves"].values()
     assert list(curves["curves"]) == ["loss of digits"]
+
+
+def test_a_comparison_shows_nothing_of_linked_code(thexp_pl: Typed, run: RunPaths) -> None:
+    other = record()
+    (other.code / "train.py").write_text("changed = 1\n")
+    assert "changed = 1" in thexp_pl("diff", run.key, other.key, "--code")
+    link(run, "code")
+    _, told, said = thexp_pl.ended("diff", run.key, other.key, "--code")
+    assert REMARK in said
+    assert SECRET not in told + said
