@@ -40,6 +40,13 @@ def test_the_line_of_the_issue_draws_groups_with_their_names(
     assert {"loss", "acc", "step", "lr=1 (n=2)", "lr=2 (n=1)"} <= set(texts("fig.svg"))
 
 
+def test_a_parameter_in_a_group_is_named_by_its_path(capsys: pytest.CaptureFixture[str]) -> None:
+    for lr, seed in ((0.1, 0), (0.1, 1), (0.01, 0)):
+        record_values([1.0, 2.0, float(seed)], optim={"lr": lr, "name": "adam"}, seed=seed)
+    typed(capsys, "--by", "params.optim.lr", "-o", "a.svg")
+    assert {"lr=0.1 (n=2)", "lr=0.01 (n=1)"} <= set(texts("a.svg"))
+
+
 def test_a_query_chooses_and_each_flag_reaches_the_figure(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from browser_helpers import needs_browser, watched_page
+from colour_helpers import contrast, least_distance
 from page_samples import PLOT, drag, make_sweep, own_store, show_plot, write_rows
 
 from thexp_pl.record.experiment import Experiment
@@ -75,6 +76,26 @@ def test_the_scatter_has_the_colours_of_the_groups_in_the_legend(page: Any) -> N
     )
     assert len(set(legend.values())) == 3
     assert [legend[f"optim.lr = {rate}"] for rate in x] == colours
+
+
+def test_the_colours_of_runs_can_be_told_apart_in_both_themes(browser: Any, pages: Pages) -> None:
+    with watched_page(browser, color_scheme="light") as watched:
+        page = watched.page
+        page.goto(pages.odd)
+        page.wait_for_selector("h1")
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+            lines = page.evaluate("Array.from({length: 16}, (_, slot) => thexp.lineOf(slot))")
+            colours = {line["color"] for line in lines}
+            assert len(colours) == 8
+            assert len({(line["color"], line["dash"]) for line in lines}) == 16
+            assert least_distance(colours) > 15
+            style = "getComputedStyle(document.documentElement)"
+            for ground in page.evaluate(
+                f"['--ground', '--card'].map((name) => {style}.getPropertyValue(name))"
+            ):
+                assert min(contrast(colour, ground.strip()) for colour in colours) >= 3
 
 
 def test_runs_of_one_key_in_two_roots_are_told_apart(page: Any, pages: Pages) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def _record(root: Path, project: Path, lr: float) -> Experiment:
         (exp.path / "modules").mkdir(exist_ok=True)
         (exp.path / "modules" / "0000002.ckpt").write_bytes(b"x" * 5000)
         exp.log_event("checkpoint", path="modules/0000002.ckpt")
+        exp.log_event("created", path="modules/0000002.ckpt", size=5000)
     return exp
 
 
@@ -90,6 +92,52 @@ def test_the_page_tells_what_the_record_tells(page: Any, run: tuple[RunRow, str]
     checkpoint = page.locator("#checkpoints tbody tr").inner_text()
     assert "modules/0000002.ckpt" in checkpoint
     assert "5 KB" in checkpoint
+
+
+def test_facts_changes_of_files_and_environment_are_those_of_the_record(
+    page: Any, run: tuple[RunRow, str]
+) -> None:
+    told = json.loads(run[0].paths.manifest.read_text())
+    facts = page.locator("#facts .facts > div")
+    assert facts.filter(has_text="command").locator("dd").first.inner_text() == told["command"]
+    for name in ("files", "environment"):
+        page.locator(f"#{name} > summary").click()
+    changed = page.locator("#files tbody tr", has_text="modules/0000002.ckpt").first.inner_text()
+    assert "created" in changed
+    assert "5 KB" in changed
+    python = page.locator("#environment .facts > div").filter(has=page.get_by_text("python"))
+    assert python.locator("dd").first.inner_text() == platform.python_version()
+
+
+def test_metrics_are_chosen_by_a_word_enlarged_and_read_as_numbers(page: Any) -> None:
+    cards = page.locator("[data-metric]")
+    assert cards.count() == 4
+    page.get_by_label("Metrics", exact=True).fill("acc")
+    page.wait_for_function("document.querySelectorAll('[data-metric]').length === 1")
+    assert cards.get_attribute("data-metric") == "acc"
+    show_plot(page, "acc")
+    width = cards.bounding_box()["width"]
+    button = page.get_by_role("button", name="Larger acc", exact=True)
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert cards.bounding_box()["width"] > 1.5 * width
+    cards.locator("summary", has_text="Numbers").click()
+    row = cards.locator(".numbers tbody tr").inner_text().split()
+    assert row[-5:] == ["0.995", "0", "0.995", str(STEPS), "0"]  # last, min, max, points, odd
+
+
+def test_a_printed_run_has_its_parameters_and_curves_and_no_controls(page: Any) -> None:
+    show_plot(page, "loss")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.locator("#params tbody tr", has_text="optim.lr").is_visible()
+    assert "0.05" in page.locator("#params tbody tr", has_text="optim.lr").inner_text()
+    assert page.locator('[data-metric="loss"] .scatterlayer path').first.is_visible()
+    assert not page.locator("#params .controls").is_visible()
+    assert not page.get_by_role("button", name="Theme").is_visible()
+    assert page.pdf().startswith(b"%PDF")
+    # what had not been in sight is drawn for the paper
+    page.wait_for_function("document.querySelectorAll('.card .plot:not(.drawn)').length === 0")
 
 
 def test_smoothing_is_the_debiased_mean_and_the_raw_curve_stays_behind_it(page: Any) -> None:

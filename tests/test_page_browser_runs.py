@@ -170,6 +170,12 @@ def test_parallel_coordinates_have_an_axis_for_each_parameter_and_metric(page: A
     kind, acc = page.evaluate(f"[{plot}[2].ticktext, {plot}[4].ticktext]")
     assert kind == ["a", "b"]
     assert acc[0] == "none"  # one run has no accuracy
+    values = page.evaluate(f"{plot}.map((each) => each.values)")
+    assert values[0] == pytest.approx([math.log10(rate) for rate in RATES for _ in range(2)])
+    assert values[1] == values[2] == [0, 1] * 3
+    assert values[3] == pytest.approx([math.exp(-59 / 20) + place for place in range(6)])
+    assert values[4][:5] == pytest.approx([1 - place / 10 for place in range(5)])
+    assert values[4][5] == page.evaluate(f"{plot}[4].tickvals[0]") < 0.6  # where "none" stands
     page.locator("#parallel summary", has_text="Axes").click()
     page.locator("#parallel").get_by_label("kind", exact=True).uncheck()
     page.wait_for_function(f"{plot}.length === 4")
@@ -193,6 +199,9 @@ def test_the_scatter_shows_a_point_a_run_and_names_it(page: Any, sweep: Sweep) -
     page.locator("#scatter").get_by_label("y", exact=True).select_option(label="acc")
     page.wait_for_function(f"{plot}.data[0].x.length === 5")
     assert page.locator("#scatter .note", has_text="1 run has no value").count() == 1
+    x, y = page.evaluate(f"[{plot}.data[0].x, {plot}.data[0].y]")
+    assert x == pytest.approx([RATES[place // 2] for place in range(5)])
+    assert y == pytest.approx([1 - place / 10 for place in range(5)])
     text = page.evaluate(f"{plot}.data[0].text[0]")
     assert text.startswith(sweep.keys[0])
     page.locator("#scatter").get_by_label("Log x").uncheck()

@@ -99,11 +99,7 @@ def test_in_a_pipe_nothing_is_shown(text: str, run: RunPaths, tmp_path: Path) ->
 def test_reproducing_and_verifying_show_bars_around_what_the_command_itself_prints(
     tmp_path: Path,
 ) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "train.py").write_text(f"{PLAIN}\nprint('its own words')\n")
-    run = record_script(project)
+    run = record_printing(tmp_path / "project")
     process = AtTerminal(command("reproduce", run.key, "--verify"), piped=False)
     assert process.ended() == 0, process.written
     for text in ("restoring", "comparing packages and data", "verifying"):
@@ -111,6 +107,14 @@ def test_reproducing_and_verifying_show_bars_around_what_the_command_itself_prin
     left = screen(process.written)
     assert [line.partition(":")[0] for line in left] == ["code", "its own words", "run", "verify"]
     assert "identical: 10 values of metrics" in left[-1]
+
+
+def test_verifying_in_a_pipe_shows_no_bar(tmp_path: Path) -> None:
+    run = record_printing(tmp_path / "project")
+    done = in_pipe(command("reproduce", run.key, "--verify"), TERM="xterm-256color")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "identical: 10 values of metrics" in done.stdout
+    assert not BAR.search(done.stdout)
 
 
 def test_what_is_left_at_a_terminal_is_what_a_pipe_gets(run: RunPaths) -> None:
@@ -173,6 +177,14 @@ def test_ctrl_c_leaves_a_clean_terminal_and_no_file(
     assert [line.removeprefix("^C") for line in screen(process.written)] == ["interrupted"]
     assert "\x1b[?25l" not in process.written  # the cursor was there all the time
     assert list(target.iterdir()) == []
+
+
+def record_printing(project: Path) -> RunPaths:
+    """Record a script that prints a line of its own."""
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    (project / "train.py").write_text(f"{PLAIN}\nprint('its own words')\n")
+    return record_script(project)
 
 
 def add_huge_data(run: RunPaths, folder: Path) -> None:

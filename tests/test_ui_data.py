@@ -37,6 +37,15 @@ def test_the_pages_of_the_list_hold_each_run_once_newest_first(server: Server, r
     assert {page["total"] for page in pages} == {7}
 
 
+def test_the_runs_of_all_known_roots_are_in_one_list(
+    server: Server, root: Path, tmp_path: Path
+) -> None:
+    made = [record(root).key, record(tmp_path / "another").key]
+    found = server.get("/api/rows").json
+    assert sorted(keys(found["rows"])) == sorted(made)
+    assert found["total"] == 2
+
+
 def test_the_list_is_filtered_by_queries_and_by_words(server: Server, root: Path) -> None:
     small, large = record(root, lr=0.01), record(root, "mytrainer_lr=0.5", lr=0.5)
     add_tags(large, 'the "best" 一')

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from thexp_pl.errors import RecordError
+from thexp_pl.record.inside import check_inside
 
 __all__ = [
     "MARGIN",
@@ -184,9 +185,10 @@ def whole_lines(path: Path) -> list[str]:
         replaced.
 
     Raises:
-        OSError: It is there but cannot be read, or is no regular file.
+        OSError: It is there but cannot be read, is no regular file, or a link out of its folder.
         RecordError: It is larger than 1 GiB.
     """
+    check_inside(path, path.parent)
     return [line for block in whole_blocks(path) for line in block.lines()]
 
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from thexp_pl.atomic import read_bytes, write_text
+from thexp_pl.record.inside import check_inside
 
 __all__ = ["read_sources", "source_of", "write_source"]
 
@@ -62,11 +63,12 @@ def read_sources(folder: Path) -> dict[str, str]:
 
     Returns:
         The sources by name; none where there is no such folder. What cannot be read, or is no
-        regular file, is passed over.
+        regular file, or a link out of the run's folder, is passed over.
     """
     sources = {}
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         with contextlib.suppress(OSError, ValueError):
+            check_inside(path, folder.parent)
             text = read_bytes(path, limit=_MAX_BYTES).decode("utf-8", "replace")
             sources[path.name.removesuffix(_SUFFIX)] = text
     return sources

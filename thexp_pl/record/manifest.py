@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from thexp_pl.atomic import read_json
+from thexp_pl.record.inside import check_inside
 from thexp_pl.record.names import shown
 from thexp_pl.record.sealed import SEAL
 
@@ -84,9 +85,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
         object has one. What a release before did not write is as `new_manifest` begins with it.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, or a link leads out of the run's folder.
         ValueError: It is no manifest, or one of a later version.
     """
+    check_inside(path, path.parent)
     manifest = read_json(path, limit=_MAX_BYTES)
     if not isinstance(manifest, dict):
         raise ValueError("not a JSON object")

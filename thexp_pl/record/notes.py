@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from thexp_pl.atomic import read_json, write_bytes
 from thexp_pl.errors import RecordError
 from thexp_pl.jsonable import dumps
 from thexp_pl.record.folders import announce
+from thexp_pl.record.inside import check_inside
 from thexp_pl.record.manifest import now_text
 from thexp_pl.record.paths import RunPaths
 
@@ -27,10 +29,10 @@ def read_notes(paths: RunPaths) -> dict[str, Any]:
 
     Returns:
         ``tags``, a list of texts, and ``notes``, a list of objects with ``time`` and ``text``;
-        empty where there are none or the file is damaged.
+        empty where there are none, the file is damaged, or a link leads out of the run's folder.
     """
     try:
-        found = read_json(paths.notes, limit=_MAX_BYTES)
+        found = _read(paths)
     except (OSError, ValueError):
         found = {}
     if not isinstance(found, dict):
@@ -51,7 +53,7 @@ def add_note(paths: RunPaths, text: str) -> None:
 
     Raises:
         OSError: It cannot be written.
-        RecordError: What is there is damaged; it is left as it is.
+        RecordError: What is there is damaged, or a link out of the folder; it is left as it is.
     """
     change_notes(paths, note=text)
 
@@ -65,7 +67,7 @@ def add_tags(paths: RunPaths, *tags: str) -> None:
 
     Raises:
         OSError: They cannot be written.
-        RecordError: What is there is damaged; it is left as it is.
+        RecordError: What is there is damaged, or a link out of the folder; it is left as it is.
     """
     change_notes(paths, add=tags)
 
@@ -83,7 +85,7 @@ def change_notes(
 
     Raises:
         OSError: They cannot be written.
-        RecordError: What is there is damaged; it is left as it is.
+        RecordError: What is there is damaged, or a link out of the folder; it is left as it is.
     """
     with _changing(paths) as kept:
         gone = set(remove)
@@ -107,6 +109,11 @@ def notes_fault(paths: RunPaths) -> str:
     except OSError as error:
         return str(error)
     return ""
+
+
+def _read(paths: RunPaths) -> Any:
+    check_inside(paths.notes, paths.folder)
+    return read_json(paths.notes, limit=_MAX_BYTES)
 
 
 def _is_note(note: object) -> bool:
@@ -133,9 +140,13 @@ def _kept(paths: RunPaths) -> dict[str, Any]:
     """Read all that is there, for writing it again: unlike a reader, it passes nothing over."""
     fault = "not an object with a list of tags and a list of notes"
     try:
-        found = read_json(paths.notes, limit=_MAX_BYTES)
+        found = _read(paths)
     except FileNotFoundError:
         return {"schema": 1, "tags": [], "notes": []}
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise RecordError(f"cannot read {str(paths.notes)!r}: {error.strerror}") from None
     except ValueError as error:
         found, fault = None, str(error)
     if not isinstance(found, dict) or found | read_notes(paths) != found:

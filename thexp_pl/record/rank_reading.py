@@ -9,6 +9,7 @@ from typing import Any
 from thexp_pl.atomic import read_json
 from thexp_pl.record.death import death_of
 from thexp_pl.record.folders import rank_places
+from thexp_pl.record.inside import check_inside
 from thexp_pl.record.paths import RankPaths, RunPaths
 from thexp_pl.record.status import compute_status
 
@@ -32,21 +33,22 @@ def read_ranks(paths: RunPaths) -> list[dict[str, Any]]:
 
 
 def _read_rank(place: RankPaths) -> dict[str, Any]:
-    record = _object(place.manifest)
+    record = _object(place.manifest, place.run)
     if not isinstance(record.get("process"), dict) or not isinstance(record.get("status"), str):
         return {"rank": place.rank, "status": "damaged"}
     status = compute_status(record, place.heartbeat)
     cause = record.get("cause")
     if not cause and status in ("killed", "failed"):
-        told = _object(place.exit).get("cause")
+        told = _object(place.exit, place.run).get("cause")
         cause = told if isinstance(told, dict) else None
     if not cause and status == "killed":
         cause = death_of(record, place)
     return {**record, "rank": place.rank, "status": status, "cause": cause}
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _object(path: Path, run: RunPaths) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
+        check_inside(path, run.folder)
         found = read_json(path, limit=_MAX_BYTES)
         return found if isinstance(found, dict) else {}
     return {}

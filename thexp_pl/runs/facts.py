@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from thexp_pl.jsonable import dumps
+from thexp_pl.record.inside import links_out
 from thexp_pl.record.notes import read_notes
 from thexp_pl.runs.codes import codes_of
 from thexp_pl.runs.events import events_of, when_and_size
@@ -43,8 +44,8 @@ def facts_of(run: Run, *names: str) -> Iterator[tuple[str, str]]:
             ``damage``, ``start``, ``duration``, ``parent``, ``sweep``, ``command``,
             ``python``, ``cwd``, ``git``, ``code``, ``earlier code``, ``earlier params``,
             ``packages``, ``host``, ``cpu``, ``gpu``, ``world size``, ``data``, ``tags``, ``note``,
-            ``folder``; and those with several labels, ``causes``, ``seeds``, ``platform``,
-            ``environment`` and ``ranks``.
+            ``folder``, ``not read``; and those with several labels, ``causes``, ``seeds``,
+            ``platform``, ``environment`` and ``ranks``.
 
     Yields:
         A label and a text; nothing of what is not known.
@@ -249,6 +250,7 @@ _TOLD: Mapping[str, Callable[[Run], Iterator[str]]] = {
     "tags": _tags,
     "note": lambda run: (text_of(note["text"]) for note in read_notes(run.paths)["notes"]),
     "folder": lambda run: iter((str(run.paths.folder),)),
+    "not read": lambda run: links_out(run.paths),
 }
 _LABELLED: Mapping[str, Callable[[Run], Iterator[tuple[str, str]]]] = {
     "causes": _causes,

@@ -5,18 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
+
+from thexp_pl.record.inside import check_inside
+from thexp_pl.record.paths import RunPaths
 
 __all__ = ["last_lines"]
 
 _MOST = 4 << 20
 
 
-def last_lines(path: Path, count: int, most: int = _MOST) -> list[str]:
-    """Read the last lines of a console's log, also of one that is being written.
+def last_lines(paths: RunPaths, count: int, most: int = _MOST) -> list[str]:
+    """Read the last lines that a run printed, also of one that goes on.
 
     Args:
-        path: The file.
+        paths: The run's files.
         count: The most lines, from 1.
         most: How many bytes are read, from the end.
 
@@ -25,8 +27,11 @@ def last_lines(path: Path, count: int, most: int = _MOST) -> list[str]:
         no file. Bytes that are not UTF-8 are replaced.
 
     Raises:
-        OSError: It is there but cannot be read, or is no regular file.
+        OSError: The log is there but cannot be read, is no regular file, or a link leads out of
+            the run's folder.
     """
+    path = paths.console
+    check_inside(path, paths.folder)
     try:
         # not a plain `open`, which would wait for ever at a pipe
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

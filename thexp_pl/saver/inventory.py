@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thexp_pl.errors import CheckpointError
+from thexp_pl.record.inside import leads_out
 from thexp_pl.runs.run import Run
 from thexp_pl.saver.best import recorded
 from thexp_pl.saver.choosing import MODULES
@@ -65,7 +66,8 @@ def checkpoints_of(run: Run) -> list[CheckpointFile]:
 
 
 def _of_kind(folder: Path, kind: Kind) -> Iterator[CheckpointFile]:
-    entries = committed(folder, kind)
+    # what a link takes elsewhere is no sidecar of this run; its folder may be on another disk
+    entries = [each for each in committed(folder, kind) if not _leads_out(each.path)]
     best = recorded(entries) if kind is CHECKPOINT else None
     ranked = best.ranked(entries) if best else []
     first = next((entry for entry in ranked if not _fault(entry)), None)
@@ -110,11 +112,17 @@ def _stray(path: Path) -> str:
         return "gone: only its sidecar is left"
     if not os.path.lexists(sidecar_path(path)):
         return "no sidecar: it was not saved to its end"
+    if _leads_out(path):
+        return "its sidecar is a symbolic link out of its folder, which is not followed"
     try:
         read_sidecar(path)
     except DamagedError:
         return "its sidecar is damaged"
     return "not a regular file"
+
+
+def _leads_out(path: Path) -> bool:
+    return leads_out(sidecar_path(path), path.parent)
 
 
 def _others(folder: Path) -> Iterator[CheckpointFile]:

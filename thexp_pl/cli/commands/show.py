@@ -107,7 +107,7 @@ def _put_log(run: Run, count: int) -> None:
     from thexp_pl.runs.log import last_lines
 
     try:
-        lines = last_lines(run.paths.console, count)
+        lines = last_lines(run.paths, count)
     except OSError as error:
         raise RecordError(f"cannot read {str(run.paths.console)!r}: {error.strerror}") from None
     for line in lines or ["Nothing of this run's console was kept."]:

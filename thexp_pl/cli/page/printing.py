@@ -30,6 +30,7 @@ _ABOVE = ("key", "experiment", "status", "damage", "start", "duration", "causes"
 _BELOW = (
     *("command", "python", "cwd", "git", "code", "packages", "earlier code"),
     *("earlier params", "host", "cpu", "gpu", "world size", "ranks", "tags", "note", "folder"),
+    "not read",
 )
 _MAX_ROWS = 200
 _MAX_NAME = 80

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from thexp_pl.record.code.git import Git
 from thexp_pl.record.code.store import Store
+from thexp_pl.record.inside import check_inside
 from thexp_pl.record.paths import code_store
 from thexp_pl.runs.run import Run
 
@@ -95,10 +96,13 @@ def in_view(a: KeptCode, b: KeptCode) -> Iterator[Trees]:
     Raises:
         GitError: A snapshot cannot be read.
         NoGitError: There is no git program.
-        OSError: A copy cannot be read, or the temporary folder cannot be written.
+        OSError: A copy cannot be read or is a link out of its run's folder, or the temporary folder
+            cannot be written.
     """
     import tempfile  # 4 ms
 
+    for place in (kept.place for kept in (a, b) if not kept.tree):
+        check_inside(place, place.parent)
     with tempfile.TemporaryDirectory(prefix="thexp-pl-diff-") as folder:
         store = Store(Path(folder))
         sources = [kept.place for kept in (a, b) if kept.tree]

@@ -15,6 +15,7 @@ from typing import Any
 
 from thexp_pl.jsonable import loads
 from thexp_pl.record.append import whole_lines
+from thexp_pl.record.inside import check_inside
 from thexp_pl.record.metrics.columns import MetricColumns
 from thexp_pl.record.metrics.reading import read_metrics, read_ranges
 from thexp_pl.record.paths import RunPaths
@@ -134,9 +135,10 @@ def read_history(paths: RunPaths) -> MetricColumns:
         The rows, as if the run had never stopped.
 
     Raises:
-        OSError: A file is there but cannot be read.
+        OSError: A file is there but cannot be read, or is a link out of the run's folder.
         RecordError: The metrics are larger than 1 GiB.
     """
+    check_inside(paths.metrics, paths.folder)
     history = history_of(paths.journal)
     if history == History():
         return read_metrics(paths.metrics)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from thexp_pl.errors import RecordError
+from thexp_pl.record.inside import leads_out
 from thexp_pl.record.names import shown
 from thexp_pl.record.roots import known_roots
 from thexp_pl.report.board.records import Records
@@ -44,9 +45,10 @@ def event_folders(source: Source) -> list[EventFolder]:
         The folders that hold event files.
 
     Raises:
-        RecordError: There is no such thing, or no event file in it.
+        RecordError: There is no such thing, or no event file in it, or one of a run's is a link out
+            of its folder: it may be any of whoever looks at it.
     """
-    path = _path_of(source)
+    path, is_run = _path_of(source)
     if not path.is_dir():
         return [EventFolder("", [path])]
     found = {
@@ -58,6 +60,8 @@ def event_folders(source: Source) -> list[EventFolder]:
         raise RecordError(
             f"{shown(str(path))} holds no event file: their names have {_MARK!r} in them"
         )
+    if is_run:
+        _check_links(path, found)
     common = os.path.commonpath(found)
     return [
         EventFolder("/".join(folder.relative_to(common).parts), _in_order(files))
@@ -65,17 +69,27 @@ def event_folders(source: Source) -> list[EventFolder]:
     ]
 
 
-def _path_of(source: Source) -> Path:
+def _path_of(source: Source) -> tuple[Path, bool]:
+    """Give the path that is meant, and whether it was named as a run."""
     if isinstance(source, Run | RunRow):
-        return source.paths.folder
+        return source.paths.folder, True
     text = os.fspath(source)
     path = Path(os.path.expanduser(text))  # noqa: PTH111 - no error where there is no home
     if text and "\0" not in text and os.path.lexists(path):
-        return path.absolute()
+        return path.absolute(), False
     try:
-        return find_run(known_roots(), text).paths.folder
+        return find_run(known_roots(), text).paths.folder, True
     except RecordError as error:
         raise RecordError(f"no file or folder {shown(text)}; and as a run: {error}") from None
+
+
+def _check_links(run: Path, found: dict[Path, list[Path]]) -> None:
+    for file in (file for files in found.values() for file in files):
+        if leads_out(file, run):
+            raise RecordError(
+                f"{shown(str(file))} is a symbolic link out of its run, which is not followed: name"
+                " the event file itself"
+            )
 
 
 def _in_order(files: list[Path]) -> list[Path]:

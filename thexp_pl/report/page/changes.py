@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from thexp_pl.record.names import cut
+from thexp_pl.record.paths import RunPaths
 from thexp_pl.runs.events import changes_of
 from thexp_pl.runs.log import last_lines
 from thexp_pl.runs.run import Run
@@ -34,18 +34,18 @@ def files_of(run: Run) -> tuple[list[dict[str, Any]], int]:
     return told, len(found) - len(told)
 
 
-def log_text(path: Path) -> str:
-    """Read the end of a console's log, also of one that is being written.
+def log_text(paths: RunPaths) -> str:
+    """Read the end of what a run printed, also of one that goes on.
 
     Args:
-        path: The file.
+        paths: The run's files.
 
     Returns:
         The last 200 lines, of at most 1 MiB, the middle of long ones left out; an empty text where
         there is none, and why in its place where it cannot be read.
     """
     try:
-        lines = last_lines(path, _LOG_LINES, _LOG_BYTES)
+        lines = last_lines(paths, _LOG_LINES, _LOG_BYTES)
     except OSError as error:
         return f"(the log cannot be read: {error.strerror or error})"
     return "\n".join(cut(line, _LINE_LETTERS) for line in lines)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from thexp_pl.atomic import read_bytes
 from thexp_pl.compare.diff.trees import KeptCode, in_view, keeps_code
 from thexp_pl.record.code.git import Git, GitError
+from thexp_pl.record.inside import check_inside
 from thexp_pl.report.page.coloured import source_html
 from thexp_pl.runs.run import Run
 
@@ -116,6 +117,7 @@ def _told(file: _File, data: bytes) -> dict[str, Any] | _Left:
 def _opened(kept: KeptCode) -> Iterator[tuple[list[_File], _Read]]:
     """Open what a run kept, to be read without writing into its root."""
     if not kept.tree:
+        check_inside(kept.place, kept.place.parent)
         yield list(_copied(kept.place)), lambda files: [_content(kept.place, one) for one in files]
         return
     with in_view(kept, kept) as trees:

@@ -19,7 +19,7 @@ __all__ = ["run_data"]
 
 _FACTS = (
     *("parent", "sweep", "command", "cwd", "start", "duration", "git", "code"),
-    *("earlier code", "earlier params", "seeds", "world size", "data", "folder"),
+    *("earlier code", "earlier params", "seeds", "world size", "data", "folder", "not read"),
 )
 _ENVIRONMENT = ("host", "python", "platform", "cpu", "gpu", "environment")
 
@@ -55,7 +55,7 @@ def run_data(run: Run, parent: Run | None = None, code: bool = True) -> dict[str
             "packages": run.manifest.get("packages") or {},
             **_pair("code", "code_left", code_of(run) if code else ([], [])),
             "diff": difference_data(run, parent, code=code),
-            "log": log_text(run.paths.console),
+            "log": log_text(run.paths),
             "ranks": list(facts_of(run, "ranks")),
         }
     )

@@ -2,10 +2,11 @@
 (function (thexp) {
   "use strict";
 
-  // Okabe and Ito's, moved where they could not be told from the ground: at least 3 to 1 on it
+  // Okabe and Ito's, moved where they could not be told from the ground, at least 3 to 1 on it, or
+  // from one another by the colour-blind
   const PALETTES = {
-    light: ["#0072b2", "#d55e00", "#009e73", "#c2609a", "#222222", "#7a3b10", "#5b4be0", "#9a7d00"],
-    dark: ["#56b4e9", "#e69f00", "#22b488", "#f0a0d0", "#eeeeee", "#d2622a", "#7c83ff", "#f0e442"],
+    light: ["#0072b2", "#f84017", "#009e73", "#c2609a", "#222222", "#7a3b10", "#5b4be0", "#829528"],
+    dark: ["#56b4e9", "#e69f00", "#0c9e73", "#f3a3cd", "#eeeeee", "#d2622a", "#7c83ff", "#f0e442"],
   };
   // Viridis without the end that is lost on the ground
   const SCALES = {
