@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from sweep_command_helpers import SECONDS, begun, key_of, manifests, sweep, until
 
-SECONDS = 240  # what takes longer hangs
 SCRIPT = """
 import os, time
 from pathlib import Path
@@ -34,6 +31,28 @@ with Experiment("./experiment", "light", console=False) as exp:
     while gate and not Path(gate).exists():
         time.sleep(0.02)
 """
+# each fails at first, and each attempt waits until the other's has come as far
+MEETING = """
+import time
+from pathlib import Path
+from thexp_pl import Experiment, Params
+
+params = Params()
+params.lr, params.out = 1, ""
+params.from_args()
+out = Path(params.out)
+attempt = 1 + len([*out.glob(f"{params.lr}-*")])
+with Experiment("./experiment", "light", console=False) as exp:
+    exp.params = {"lr": params.lr}
+    (out / f"{params.lr}-{attempt}").touch()
+    deadline = time.monotonic() + 60
+    while not (out / f"{3 - params.lr}-{attempt}").exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the other one does not run")
+        time.sleep(0.02)
+    if attempt == 1:
+        raise ValueError("the first attempt")
+"""
 GRID = ("train.py", "--lr=0.1,0.2", "--seed=0..1")
 
 
@@ -43,38 +62,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "train.py").write_text(SCRIPT)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def sweep(*words: str, code: int = 0) -> list[str]:
-    """Run a sweep in a process of its own, and give the lines that it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "thexp_pl", "sweep", *words], capture_output=True, text=True,
-        timeout=SECONDS,
-    )  # fmt: skip
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    return [*done.stdout.splitlines(), *done.stderr.splitlines()]
-
-
-def begun(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "thexp_pl", "sweep", *words], stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment},
-    )  # fmt: skip
-
-
-def key_of(lines: list[str]) -> str:
-    return lines[0].split()[1].rstrip(",")
-
-
-def manifests(here: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(here.glob("experiment/*/*/run.json"))]
-
-
-def until(condition: object) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it has not come to that"
-        time.sleep(0.02)
 
 
 def test_a_sweep_is_ordinary_runs_that_are_listed_by_its_key(here: Path) -> None:
@@ -167,6 +154,16 @@ def test_a_point_that_fails_is_named_with_its_reason_and_the_others_go_on(here: 
     lines = sweep("train.py", "--lr=0.1,0.13,0.2", code=1)  # tried again, the others are not
     assert "3 points (2 done before)" in lines[0]
     assert len(manifests(here)) == 4
+
+
+def test_two_at_a_time_each_tried_again_come_to_two_finished_runs(here: Path) -> None:
+    (here / "train.py").write_text(MEETING)
+    out = here.parent / f"{here.name}-out"
+    out.mkdir()
+    lines = sweep("train.py", f"--out={out}", "--lr=1,2", "-j", "2", "--retries", "1")
+    assert "sweep: 2 of 2 done" in lines
+    statuses = sorted((run["params"]["lr"], run["status"]) for run in manifests(here))
+    assert statuses == [(1, "failed"), (1, "finished"), (2, "failed"), (2, "finished")]
 
 
 def test_ctrl_c_says_how_far_it_came_and_the_same_command_goes_on(here: Path) -> None:

@@ -210,11 +210,36 @@ def test_the_example_trains_three_learning_rates_with_five_seeds_each(tmp_path: 
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert "sweep: 15 of 15 done" in done.stdout.splitlines()
     key = done.stdout.splitlines()[0].split()[1].rstrip(",")
-    told = subprocess.run(
-        [sys.executable, "-m", "thexp_pl", "stats", key, "--metrics", "eval_acc", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=100, env=environment(tmp_path),
-        check=True,
-    )  # fmt: skip
-    groups = json.loads(told.stdout)["groups"]
+    groups = json.loads(stats(tmp_path, key, "--json"))["groups"]
     assert [group["seeds"] for group in groups] == [[0, 1, 2, 3, 4]] * 3
     assert max(group["metrics"]["eval_acc"]["mean"] for group in groups) > 0.9
+    shown = (Path(__file__).parents[1] / "docs" / "sweeps.md").read_text()
+    shown = shown[shown.index("### An example") : shown.index("## Engines")]
+    means, tests = tables(stats(tmp_path, key, "--markdown"))
+    shown_means, shown_tests = tables(shown)
+    for name in ("metric", "group", "optim.lr", "n", "seeds"):
+        assert [row[name] for row in shown_means] == [row[name] for row in means]
+    paired = [row for row in tests if row["test"] == "paired t"]
+    for name in ("metric", "groups", "test", "n"):
+        assert [row[name] for row in shown_tests] == [row[name] for row in paired]
+    assert [list(rows[0]) for rows in (shown_means, shown_tests)] == [
+        list(rows[0]) for rows in (means, tests)
+    ]
+
+
+def stats(folder: Path, key: str, form: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "thexp_pl", "stats", key, "--metrics", "eval_acc", form],
+        cwd=folder, capture_output=True, text=True, timeout=100, env=environment(folder),
+        check=True,
+    ).stdout  # fmt: skip
+
+
+def tables(text: str) -> list[list[dict[str, str]]]:
+    """Read the tables of a text in Markdown: of each its rows, by the names of the columns."""
+    found: list[list[dict[str, str]]] = []
+    for block in text.split("\n\n"):
+        lines = [line.strip("| ").split(" | ") for line in block.splitlines() if line[:1] == "|"]
+        if lines:
+            found.append([dict(zip(lines[0], cells, strict=True)) for cells in lines[2:]])
+    return found

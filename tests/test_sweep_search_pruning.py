@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -53,21 +54,52 @@ if __name__ == "__main__":
     trainer.initial_exp("./experiment")
     trainer.train()
 """
+MODULE = """
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+torch.set_num_threads(1)
+
+
+class Module(pl.LightningModule):
+    def __init__(self, lr: float = 0.1):
+        super().__init__()
+        self.lr = lr
+        self.layer = torch.nn.Linear(2, 1)
+
+    def train_dataloader(self):
+        return DataLoader(torch.ones(8, 2), batch_size=4)
+
+    val_dataloader = train_dataloader
+
+    def training_step(self, batch, batch_idx):
+        return self.layer(batch).square().mean()
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", 11.0 + self.current_epoch)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
+"""
 SETTINGS = settings_of(metric="eval_loss", ranges={"lr": "0.001..0.1"}, pruner="median")
 
 
-def submitted_after_better_ones(settings: SearchSettings = SETTINGS) -> Sweep:
-    """Submit a search over a facade, in whose study five trials have done better."""
+def submitted_after_better_ones(
+    settings: SearchSettings = SETTINGS, words: Sequence[str] = ("train.py",), better: int = 5
+) -> Sweep:
+    """Submit a search over a training, in whose study some trials have done better."""
     Path("train.py").write_text(FACADE)
-    sweep = submit(
-        "./experiment", ["train.py"], ["lr"], [], command="a test", study=settings.told()
-    )
+    Path("lit.py").write_text(MODULE)
+    (name,) = settings.ranges
+    sweep = submit("./experiment", words, [name], [], command="a test", study=settings.told())
     study = open_study(sweep.paths, settings)
-    for _ in range(5):
+    for _ in range(better):
         trial = create_trial(
-            params={"lr": 0.01},
-            distributions={"lr": FloatDistribution(0.001, 0.1)},
+            params={name: 0.01},
+            distributions={name: FloatDistribution(0.001, 0.1)},
             intermediate_values={epoch: 20.0 if epoch < 2 else 1.0 for epoch in range(6)},
+            system_attrs={"completed_rung_0": 1.0},  # where hyperband looked at it first
             value=1.0,
         )
         study.add_trial(trial)
@@ -101,6 +133,40 @@ def test_a_facade_run_of_a_search_is_pruned_and_told_so() -> None:
     (own,) = read_points(grid)
     assert own.digest == point.digest
     assert state_of(grid, own).status == "waiting"
+
+
+@pytest.mark.slow  # a training in a process of its own
+@pytest.mark.usefixtures("threads")
+def test_hyperband_prunes_a_run_where_its_bracket_looks_at_it() -> None:
+    settings = settings_of(metric="eval_loss", ranges={"lr": "0.001..0.1"}, pruner="hyperband")
+    sweep = submitted_after_better_ones(settings, better=60)  # some of them in either bracket
+    with held(sweep):
+        point = StudySource(sweep, settings, 61, digest).next()
+        assert begin_attempt(sweep, point).wait(SECONDS) == 0
+    state = state_of(sweep, point)
+    assert state.status == "pruned"
+    (event,) = [one for one in read_journal(state.run.paths.journal) if one["event"] == "pruned"]
+    assert event["epoch"] in (1, 3)  # by the bracket, which follows from the sweep's key
+    told = trials_of(sweep, settings)[point.trial].intermediate_values
+    assert told == {epoch: 11.0 + epoch for epoch in range(event["epoch"] + 1)}
+
+
+@pytest.mark.slow  # Lightning's command line in a process of its own
+@pytest.mark.usefixtures("threads")
+def test_a_lightning_module_that_fit_trains_for_a_search_is_pruned() -> None:
+    settings = settings_of(metric="val_loss", ranges={"model.lr": "0.001..0.1"}, pruner="median")
+    words = ["fit", "--model=lit.Module", "--trainer.max_epochs=6", "--trainer.accelerator=cpu"]
+    sweep = submitted_after_better_ones(settings, words)
+    with held(sweep):
+        source = StudySource(sweep, settings, 6, digest)
+        point = source.next()
+        assert begin_attempt(sweep, point).wait(SECONDS) == 0
+        state = state_of(sweep, point)
+        source.told(point, state)
+    assert state.status == "pruned"
+    (event,) = [one for one in read_journal(state.run.paths.journal) if one["event"] == "pruned"]
+    assert (event["epoch"], event["value"]) == (2, 13.0)
+    assert trials_of(sweep, settings)[point.trial].state == TrialState.PRUNED
 
 
 def test_a_run_that_is_gone_on_with_reports_its_later_epochs_alone() -> None:

@@ -96,6 +96,21 @@ def test_statistics_of_a_sweep_count_the_repeats_that_another_one_ran(type_in: T
     assert group["metrics"]["loss"]["n"] == 3
 
 
+def test_a_report_and_a_comparison_of_a_sweep_hold_the_runs_that_another_one_ran(
+    type_in: Terminal,
+) -> None:
+    first = sweep_of("0.1", "0.2")
+    done = [run_of(first, 0), run_of(first, 1)]
+    second = sweep_of("0.1", "0.2", "0.3", rest="b")
+    own = run_of(second, 2)
+    run_of(sweep_of("0.4", rest="c"), 0)  # no run of the sweep
+    assert type_in("compare", second.key, "--json") == 0, type_in.err
+    assert sorted(run["key"] for run in json.loads(type_in.out)) == sorted(keys(*done, own))
+    pytest.importorskip("plotly")
+    assert type_in("report", second.key, "-o", "page.html", "--json") == 0, type_in.err
+    assert sorted(json.loads(type_in.out)["runs"]) == sorted(keys(*done, own))
+
+
 def test_a_sweep_all_of_whose_points_were_done_before_is_listed(type_in: Terminal) -> None:
     first = sweep_of("0.1")
     run = run_of(first, 0)

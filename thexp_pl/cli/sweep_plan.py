@@ -97,8 +97,7 @@ def _rows(given: Given, path: Path, project: Path | None) -> list[dict[str, str]
                         " options that vary"
                     )
                 refuse_name(name, value, is_script=given.is_script)
-                if not given.is_script:
-                    row[name] = placed_value(name, value, project)
+                row[name] = placed_value(name, value, project, is_script=given.is_script)
         except UsageError as error:
             raise UsageError(f"--points: {named(Point(number, row), error)}") from None
     return rows

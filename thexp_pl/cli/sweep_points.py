@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from thexp_pl.cli.sweep_configuration import Contents
 from thexp_pl.errors import ParamsError, ThexpError, UsageError
 from thexp_pl.params.plain import stable_hash, to_plain
 from thexp_pl.params.typed import literal
@@ -79,9 +80,11 @@ def script_digest(script: str, fixed: Mapping[str, str], words: Iterable[str]) -
         A function that takes the values of a point.
     """
     shared = {"script": script, "words": list(words)}
+    contents = Contents()
 
     def digest(values: Mapping[str, str]) -> str:
-        options = {name: plain_literal(text) for name, text in {**fixed, **values}.items()}
+        typed = {**fixed, **values}
+        options = {name: contents.of(text, plain_literal(text)) for name, text in typed.items()}
         return stable_hash({**shared, "options": options})
 
     return digest

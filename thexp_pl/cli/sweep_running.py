@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thexp_pl.cli.commands.common import put
+from thexp_pl.cli.sweep_configuration import configuration_of
 from thexp_pl.record.names import escaped
 from thexp_pl.sweeps.driver import DONE, drive
 from thexp_pl.sweeps.engines import engine_of
@@ -73,6 +74,7 @@ def _submitted(root: Path, plan: Plan) -> Sweep:
         () if plan.search else plan.points,
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         study=None if plan.search is None else plan.search.told(),
+        files=configuration_of(plan),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from thexp_pl.cli.sweep_configuration import YAML, is_configuration
 from thexp_pl.errors import UsageError, near_miss
 from thexp_pl.record.names import shown
 from thexp_pl.sweeps.values import joined, read_values
@@ -23,7 +24,6 @@ __all__ = [
 
 _FIT = "fit"
 _OWN_PLACES = ("last", "best")  # of `--ckpt_path`: those of the run's own experiment
-_YAML = (".yaml", ".yml", ".json")
 _OWN = "--sweep."
 
 
@@ -160,15 +160,16 @@ def _with_class(given: Given) -> Given:
 
 
 def _take(given: Given, name: str, value: str | None, project: Path | None) -> None:
-    if given.is_script:
-        _put(given, name, value)
-    elif name == "config":  # several may be given, and their order counts
+    if name == "config" and not given.is_script:  # several may be given, and their order counts
         is_file = value is None or not value.lstrip().startswith("{")
         file = _placed_config(value or "", project) if is_file else value
         given.order.append(f"--config={file}")
-    else:
+        return
+    if not given.is_script:
         refuse_name(name, value)
-        _put(given, name, value if value is None else _placed_list(name, value, project))
+    is_script = given.is_script
+    placed = value if value is None else _placed_list(name, value, project, is_script=is_script)
+    _put(given, name, placed)
 
 
 def refuse_name(name: str, value: str | None, *, is_script: bool = False) -> None:
@@ -198,35 +199,33 @@ def refuse_name(name: str, value: str | None, *, is_script: bool = False) -> Non
         )
 
 
-def placed_value(name: str, value: str, project: Path | None) -> str:
-    """Spell a value of `fit` as the runs find the file that it names.
+def placed_value(name: str, value: str, project: Path | None, *, is_script: bool = False) -> str:
+    """Spell a value as the runs find the file that it names.
 
     Args:
         name: The option, dotted.
         value: One value of it.
         project: The project; None where there is none.
+        is_script: A script takes it, and not ``fit``.
 
     Returns:
-        The same, unless it names the file of a class, or a YAML file outside of the project.
+        The same, unless it names the file of a class, or a YAML file.
 
     Raises:
         UsageError: There is no file of that class.
     """
-    if name == "trainer_class":
+    if name == "trainer_class" and not is_script:
         file, _, attribute = value.rpartition(":")
         return f"{placed_file(file, project)}:{attribute}" if file.endswith(".py") else value
-    if not value.endswith(_YAML) or not Path(value).is_file():
-        return value
-    placed = placed_file(value, project)
-    return placed if os.path.isabs(placed) else value  # noqa: PTH117 - a text, not a Path
+    return placed_file(value, project) if is_configuration(value) else value
 
 
-def _placed_list(name: str, text: str, project: Path | None) -> str:
+def _placed_list(name: str, text: str, project: Path | None, *, is_script: bool) -> str:
     """Spell the values of a list; what names no file stays as it was typed."""
-    if ".py:" not in text and not any(end in text for end in _YAML):
+    if ".py:" not in text and not any(end in text for end in YAML):
         return text
     values = list(read_values(name, text))
-    placed = [placed_value(name, value, project) for value in values]
+    placed = [placed_value(name, value, project, is_script=is_script) for value in values]
     return text if placed == values else joined(placed)
 
 

@@ -17,6 +17,7 @@ from thexp_pl.cli.params_group import plain_value
 from thexp_pl.cli.parser import RESERVED, RESERVED_FOR_MODULES
 from thexp_pl.cli.seeding import Seed
 from thexp_pl.cli.subject import choose_subject
+from thexp_pl.cli.sweep_configuration import Contents, is_configuration
 from thexp_pl.cli.sweep_points import named, plain_literal
 from thexp_pl.errors import ParamsError, ThexpError, UsageError
 from thexp_pl.params import BaseParams
@@ -105,8 +106,7 @@ class FitPoints:
 
 
 def _decides(name: str, text: str) -> bool:
-    is_file = text.endswith((".yaml", ".yml", ".json")) and Path(text).is_file()
-    return name in _DECIDING or is_file  # what is in a file counts, not what it is called
+    return name in _DECIDING or is_configuration(text)  # what is in a file counts, not its name
 
 
 class _Training:
@@ -126,7 +126,8 @@ class _Training:
         allow_new = given.find("allow_new")
         self._always = [] if allow_new is None else [allow_new]
         rest = (one for one in given.settings if self._is_rest(one, given))
-        self._rest = {one.name: plain_literal(one.value) for one in rest}
+        self._contents = Contents()
+        self._rest = {one.name: self._counted(one.value) for one in rest}
         self._trained = given.text("model") or _class_name(subject.facade)
         self._parsing: _Parsing | None = None
         self._parsed: dict[str, set[str]] = {}
@@ -172,11 +173,17 @@ class _Training:
         rest = dict(self._rest)
         for name, text in values.items():
             if name not in _OUTSIDE and not self._takes(name):
-                rest[name] = plain_literal(text)
+                rest[name] = self._counted(text)
         if "seed" in rest:
             rest["seed_everything"] = rest.pop("seed")  # one by two names
-        told = {"fit": self._trained, "params": self.settings(values), "rest": rest}
-        return stable_hash(told)
+        params = self.settings(values)
+        if params is not None:
+            params = {name: self._contents.of(value, value) for name, value in params.items()}
+        return stable_hash({"fit": self._trained, "params": params, "rest": rest})
+
+    def _counted(self, value: Any) -> Any:
+        """Give a value as it counts for the digest: a file by what is in it."""
+        return self._contents.of(value, plain_literal(value))
 
     def parse(self, values: Mapping[str, str]) -> None:
         """Parse a point, unless each of its values that the parser has to see has been before."""

@@ -51,8 +51,11 @@ def _checked(told: Any) -> dict[str, Any]:
         raise ValueError("'facts' of sweep.json name no code")
     if not (study is None or isinstance(study, dict)):
         raise ValueError("'study' of sweep.json is no object")
-    texts = {name: told[name] for name in _TEXTS}
-    return {**texts, "words": words, "names": names, "facts": facts, "study": study}
+    files = told.get("files")
+    if not isinstance(files, dict) or not _are_texts([*files.values()]):
+        raise ValueError("'files' of sweep.json gives no hashes by their paths")
+    rest = {"words": words, "names": names, "facts": facts, "study": study, "files": files}
+    return {**{name: told[name] for name in _TEXTS}, **rest}
 
 
 def _are_texts(value: Any) -> TypeGuard[list[str]]:

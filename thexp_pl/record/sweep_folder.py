@@ -43,6 +43,11 @@ class SweepFolder:
         return self.folder / "code"
 
     @property
+    def configuration(self) -> Path:
+        """Copies of the configuration files from outside of the project, by their paths."""
+        return self.folder / "configuration"
+
+    @property
     def lock(self) -> Path:
         """The lock of the one process that works on the sweep."""
         return self.folder / ".lock"

@@ -24,6 +24,7 @@ from thexp_pl.rerun.moved import Moved
 from thexp_pl.rerun.siblings import runs_of_process
 from thexp_pl.rerun.variables import decided_variables
 from thexp_pl.runs.run import Run
+from thexp_pl.sweeps.configuration import CONFIG_VARIABLES, kept_words
 from thexp_pl.sweeps.overseeing import oversee
 from thexp_pl.sweeps.point import Point
 from thexp_pl.sweeps.standing import State, state_of
@@ -170,13 +171,16 @@ def _variables(sweep: Sweep) -> dict[str, str | None]:
     submitted = Run(
         RunPaths(sweep.paths.root, "", ""), {"environment": {}, "editable": {}, **sweep.facts}
     )
-    return decided_variables(submitted, Moved(submitted, sweep.paths.code))
+    variables = decided_variables(submitted, Moved(submitted, sweep.paths.code))
+    given = [name for name in variables if name in CONFIG_VARIABLES and variables[name]]
+    copies = kept_words((str(variables[name]) for name in given), sweep.files, sweep.paths)
+    return {**variables, **dict(zip(given, copies, strict=True))}
 
 
 def _started(
     sweep: Sweep, point: Point, variables: Mapping[str, str | None], lock: int
 ) -> subprocess.Popen[bytes]:
-    words = [*sweep.words, *point.words()]
+    words = kept_words([*sweep.words, *point.words()], sweep.files, sweep.paths)
     words = [sys.executable, *([] if words[0].endswith(".py") else ["-m", "thexp_pl"]), *words]
     merged = {**os.environ, **variables}
     log = sweep.paths.log(point.number)

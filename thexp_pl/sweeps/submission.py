@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from thexp_pl.errors import RecordError, UsageError
-from thexp_pl.record.code import export_tree, find_project, git_facts, take_snapshot
+from thexp_pl.record.code import find_project, git_facts, take_snapshot
 from thexp_pl.record.facts import environment_facts, package_facts
 from thexp_pl.record.folders import as_root, new_key, record_error
 from thexp_pl.record.locks import take
@@ -25,9 +25,10 @@ from thexp_pl.record.places import placed
 from thexp_pl.record.redact import Redactor
 from thexp_pl.record.roots import register_root
 from thexp_pl.record.sweep_folder import SweepFolder, sweeps_of
+from thexp_pl.sweeps.configuration import content_hash, kept_name
 from thexp_pl.sweeps.identity import identity_of
-from thexp_pl.sweeps.links import link_left_out
 from thexp_pl.sweeps.point import Point
+from thexp_pl.sweeps.restoring import write_out
 from thexp_pl.sweeps.sweep import Sweep, add_points, read_points, read_sweep, write_sweep
 
 __all__ = ["check_open", "held", "submit"]
@@ -45,6 +46,7 @@ def submit(
     *,
     command: str,
     study: Mapping[str, Any] | None = None,
+    files: Mapping[Path, bytes] | None = None,
     project: Path | None = None,
     folder: Path | None = None,
 ) -> Sweep:
@@ -52,7 +54,8 @@ def submit(
 
     The code of the project is kept in the root's store and written out into the sweep's folder,
     where all of its runs run: what becomes of the project later changes none of them. What the
-    snapshot leaves out, and what git ignores, is seen there through links to the project.
+    snapshot leaves out, and what git ignores, is seen there through links to the project; but
+    configuration files are kept as the code is, wherever they lie.
 
     Args:
         root: The experiment root.
@@ -62,6 +65,7 @@ def submit(
         points: The points; one whose digest the sweep has already counts once.
         command: The command that submits it, as a shell takes it.
         study: Of a search its settings.
+        files: The configuration files that points read, by their resolved absolute paths.
         project: The folder of the code; by default found as for a run.
         folder: The working directory; by default that of this process.
 
@@ -82,7 +86,9 @@ def submit(
     words, place = _within(top, words, Path.cwd() if folder is None else folder)
     try:
         facts = _facts(top, root, folder or Path.cwd())
-        identity = identity_of(facts["code"]["tree"], words, names, place, study)
+        files = files or {}
+        hashes = {kept_name(file, top): content_hash(data) for file, data in files.items()}
+        identity = identity_of(facts["code"]["tree"], words, names, place, study, hashes)
         with _submitting(root):
             register_root(root)
             sweep = _found(root, identity) or Sweep(
@@ -95,8 +101,9 @@ def submit(
                 place,
                 facts,
                 study,
+                hashes,
             )
-            _write_code(sweep, top)
+            write_out(sweep, top, files)
             if not sweep.paths.manifest.exists():
                 write_sweep(sweep)
             _add_new(sweep, points)
@@ -251,25 +258,6 @@ def _found(root: Path, identity: str) -> Sweep | None:
             if sweep.identity == identity:
                 return sweep
     return None
-
-
-def _write_code(sweep: Sweep, project: Path) -> None:
-    """Write the code out under another name first, so that it is whole or not there."""
-    paths = sweep.paths
-    if paths.code.is_dir():
-        link_left_out(project, paths.code, paths.root)
-        return
-    aside = paths.folder / ".restoring"
-    shutil.rmtree(aside, ignore_errors=True)
-    paths.folder.mkdir(exist_ok=True)
-    try:
-        export_tree(paths.root, sweep.tree, aside)
-        link_left_out(project, aside, paths.root)
-        (aside / sweep.folder).mkdir(parents=True, exist_ok=True)  # it may have held nothing
-        aside.rename(paths.code)
-    except BaseException:
-        shutil.rmtree(aside if paths.manifest.exists() else paths.folder, ignore_errors=True)
-        raise
 
 
 def _add_new(sweep: Sweep, points: Iterable[Point]) -> None:

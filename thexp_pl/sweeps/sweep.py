@@ -22,8 +22,8 @@ class Sweep:
 
     Args:
         paths: Its files.
-        identity: The hash of the code, the fixed words and the names that vary: the same command
-            on the same code goes on with the same sweep.
+        identity: The hash of the code, the configuration files, the fixed words and the names that
+            vary: the same command on the same of these goes on with the same sweep.
         created: When, ISO 8601 with its offset.
         command: The command that submitted it, as a shell takes it.
         words: The words of ``thexp-pl`` that all points share, ``fit`` first.
@@ -32,6 +32,8 @@ class Sweep:
         facts: What a run's manifest tells of its origin, as it was at submission: ``code``,
             ``git``, ``packages``, ``editable``, ``environment``, ``cwd``, ``python``.
         study: Of a search its settings, see `thexp_pl.sweeps.search`; None of a grid.
+        files: The hashes of the configuration files that were kept, by their paths: in the project
+            as seen from there, else absolute.
     """
 
     paths: SweepFolder
@@ -43,6 +45,7 @@ class Sweep:
     folder: str = "."
     facts: Mapping[str, Any] = field(default_factory=dict)
     study: Mapping[str, Any] | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -47,7 +47,7 @@ class Cargo:
 
 
 def packed_sweep(paths: SweepFolder) -> bytes:
-    """Pack what was submitted, and the code, links as links.
+    """Pack what was submitted, the code and the configuration, links as links.
 
     Args:
         paths: The sweep.
@@ -60,8 +60,9 @@ def packed_sweep(paths: SweepFolder) -> bytes:
     """
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz", compresslevel=1) as archive:
-        for path in (paths.manifest, paths.code):
-            archive.add(path, path.name)
+        for path in (paths.manifest, paths.code, paths.configuration):
+            if path.exists():  # the last one: only where a file of it was given
+                archive.add(path, path.name)
     return data.getvalue()
 
 
@@ -137,7 +138,8 @@ def settled(scratch: Path, key: str, cargo: Cargo) -> SweepFolder:
     if cargo.run is not None:
         shutil.rmtree(root, ignore_errors=True)
     paths = SweepFolder(root, key)
-    shutil.rmtree(paths.code, ignore_errors=True)
+    for folder in (paths.code, paths.configuration):
+        shutil.rmtree(folder, ignore_errors=True)
     for folder in (paths.folder, paths.told(0).parent, paths.log(0).parent):
         folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(cargo.sweep)) as archive:
