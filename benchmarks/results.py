@@ -63,8 +63,8 @@ def keep(name: str, report: Report) -> None:
         report: What it measured.
     """
     now = kept() | {name: report}
-    told = {each: one.to_dict() for each, one in now.items()}
-    write_text(FOLDER / "results.json", json.dumps(told, indent=1, sort_keys=True) + "\n")
+    told = {each: now[each].to_dict() for each in sorted(now)}
+    write_text(FOLDER / "results.json", json.dumps(told, indent=1) + "\n")
     reports = [now[each] for each in sorted(now)]
     write_text(FOLDER / "RESULTS.md", page(reports))
     write_text(FOLDER / "growth.svg", drawn(reports))
