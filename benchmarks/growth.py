@@ -90,7 +90,7 @@ def _draw(axis: Any, report: Report, growths: list[Growth]) -> None:
     axis.set_title(textwrap.fill(report.title, _LETTERS), fontsize=8)
     axis.set_xlabel(growths[0].of)
     # short enough for two sizes that lie close to one another
-    names = [f"{size / 1e6:.3g}M" if size >= 1_000_000 else f"{size:,}" for size in sizes]
+    names = [f"{size / 1e6:.2g}M" if size >= 1_000_000 else f"{size:,}" for size in sizes]
     axis.set_xticks(sizes, names)
     axis.set_yticks(ticks, [shown(tick, report.unit) for tick in ticks])
     axis.set_ylim(ticks[0], ticks[-1])
