@@ -133,6 +133,20 @@ def test_a_run_is_reproduced_with_the_configuration_that_it_had(here: Path) -> N
     assert again["params"]["told"]["far"] == 3
 
 
+def test_links_beside_a_file_show_its_neighbours_and_lead_to_no_folder_of_the_runs(
+    here: Path,
+) -> None:
+    write(here.parent, {"near.yaml": "far: 3\nbeside: project/conf/own.txt\n"})
+    sweep(*words(here)[:-2], "--far=../near.yaml", "--points=points.csv", "-j", "2")
+    assert [values["beside far"] for _, values in told(here)] == ["own", "own"]
+    root = (here / "experiment").resolve()
+    (kept,) = root.glob(".thexp/sweeps/*/configuration")
+    paths = [Path(top, name) for top, *both in os.walk(kept) for names in both for name in names]
+    links = [path.resolve() for path in paths if path.is_symlink()]
+    assert links
+    assert not [path for path in links if root.is_relative_to(path)]  # who follows would loop
+
+
 def test_a_file_with_a_secret_is_not_copied_and_that_is_said(here: Path) -> None:
     write(here, {"local/deep/local.yaml": "local: 2\nbeside: local.txt\napi_key: k3JkP0qZx81vNw\n"})
     lines = sweep(*words(here), "-j", "2")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from thexp_pl.record.sweep_folder import SweepFolder
+from thexp_pl.sweeps.links import link_left_out
 
 __all__ = [
     "CONFIG_VARIABLES",
@@ -91,7 +92,7 @@ def keep_beside(paths: SweepFolder, files: Mapping[Path, bytes], project: Path) 
     for file, data in outside.items():
         _write(_below(aside, file), data, file)
     for folder in {folder for file, data in outside.items() for folder in _seen(file, data)}:
-        _link_neighbours(folder, _below(aside, folder))
+        link_left_out(folder, _below(aside, folder), paths.root)
     aside.rename(paths.configuration)
 
 
@@ -131,12 +132,3 @@ def _seen(file: Path, data: bytes) -> list[Path]:
     text = data.decode("utf-8", "replace")
     upward = max((found.count("..") for found in _UPWARD.findall(text)), default=0)
     return list(file.parents[: upward + 1])
-
-
-def _link_neighbours(folder: Path, place: Path) -> None:
-    names: list[str] = []
-    with contextlib.suppress(OSError):  # which the run could not read either
-        names = os.listdir(folder)  # noqa: PTH208 - names are enough
-    for name in names:
-        if not os.path.lexists(place / name):
-            (place / name).symlink_to(folder / name)

@@ -1,4 +1,4 @@
-"""What the snapshot of a project left out, seen from the code of a sweep through links."""
+"""What was not kept of a folder, seen from what a sweep keeps of it through links."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 
 
 def link_left_out(project: Path, code: Path, root: Path) -> None:
-    """Have all of a project seen from the code of a sweep that is not part of that code.
+    """Have all of a folder seen from what a sweep keeps of it, such as a project from its code.
 
-    Each file or folder of the project that is not in the code, the outermost of them, becomes a
-    link to the original: data, what git ignores, what was too large. Not so the experiment root,
-    git's own files, virtual environments and caches. A link that leads nowhere any more, since the
+    Each file or folder of it that is not among what is kept, the outermost of them, becomes a link
+    to the original: data, what git ignores, what was too large. Not so the experiment root, git's
+    own files, virtual environments and caches. A link that leads nowhere any more, since the
     project was moved, is made anew.
 
     Args:
-        project: The project, symbolic links resolved.
-        code: The folder in which its code was restored.
+        project: The folder, symbolic links resolved.
+        code: The folder with what is kept of it.
         root: The experiment root.
 
     Raises:
