@@ -29,7 +29,8 @@ __all__ = ["Connection"]
 
 _NEED = ("--engine ray", "ray")
 _PAUSE_SECONDS = 0.1
-_SECONDS = 5.0  # Ray itself tries for minutes, and ends the process then
+_SECONDS = 5.0
+_ANSWER_SECONDS = 20.0  # Ray itself tries for minutes, and ends the process then
 # the names of Ray's sockets are long, and a socket's name may have 107 bytes
 _FOLDERS = Path("/tmp")
 _PREFIX = "thexp_pl-ray-"
@@ -159,9 +160,9 @@ def _check_reachable(address: str) -> None:
     grpc: Any = import_module("grpc")  # comes with tensorboard
     channel = grpc.insecure_channel(target)
     try:
-        grpc.channel_ready_future(channel).result(timeout=_SECONDS)
+        grpc.channel_ready_future(channel).result(timeout=_ANSWER_SECONDS)
     except grpc.FutureTimeoutError:
-        raise _unreachable(address, f"nothing answered within {_SECONDS:.0f} s") from None
+        raise _unreachable(address, f"nothing answered within {_ANSWER_SECONDS:.0f} s") from None
     finally:
         channel.close()
 

@@ -24,7 +24,8 @@ from thexp_pl.sweeps.sweep import Sweep, read_points
 
 __all__ = ["RayEngine"]
 
-_PROBE_SECONDS = 60.0  # until a worker has started that says what is installed
+# until a worker has started that says what is installed: Ray starts another after each 60 s
+_PROBE_SECONDS = 180.0
 _THREADS = "OMP_NUM_THREADS"
 _NEVER_BEGUN = "it was stopped before it began"
 
