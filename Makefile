@@ -6,7 +6,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 MIN_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'thexp_pl needs Python 3.10 or newer; name one with PYTHON=...')"
 # most tests wait for a process of their own: two at a time, as on the smallest machine
 PYTEST_FLAGS := -n 2 --dist worksteal
-PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
+# those processes write no bytecode (see tests/conftest.py), and need not compile each for itself
+COMPILED := -m compileall -q thexp_pl
+PYTEST := $(BIN)/python $(COMPILED) && $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: demo test lint test-long test-lowest test-dist bench clean
 
@@ -24,7 +26,7 @@ lint: $(VENV)/.installed-dev
 
 # with the fuzzing of queries, manifests, zips and config files at length
 test-long: $(VENV)/.installed-dev
-	THEXP_PL_FUZZ=2000 $(PYTEST)
+	export THEXP_PL_FUZZ=2000; $(PYTEST)
 
 # the suite on the lowest versions that pyproject.toml allows, in an environment of its own
 test-lowest:
@@ -32,6 +34,7 @@ test-lowest:
 	test -d .venv-lowest || $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip --disable-pip-version-check install --quiet \
 		-c constraints-lowest.txt -e ".[test]"
+	.venv-lowest/bin/python $(COMPILED)
 	.venv-lowest/bin/python -m pytest $(PYTEST_FLAGS) -m "not slow"
 
 # wheel and sdist: built, installed into empty environments, and the demo run from each

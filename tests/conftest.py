@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -49,3 +50,46 @@ def browser() -> Iterator[object]:
 
     with opened_browser() as running:
         yield running
+
+
+@pytest.fixture
+def ui_server(own_home: Path) -> Iterator[object]:
+    """A `thexp-pl ui` that serves the runs of this test's home, a `ui_helpers.Server`."""
+    from ui_helpers import serving
+
+    with serving("--port", "0") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def team_server() -> Iterator[object]:
+    """A PostgreSQL server for the tests of a module, which carry `postgres_helpers.needs_postgres`.
+
+    Its type is `postgres_helpers.PostgresServer`.
+    """
+    from postgres_helpers import running_server
+
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def database(team_server: Any) -> str:
+    """The name of an empty database on that server."""
+    return str(team_server.new_database())
+
+
+@pytest.fixture
+def machine(
+    team_server: Any, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., object]:
+    """Make a machine of a team, by its name; its index is that database, or that of a `url`.
+
+    The type is `postgres_helpers.MakeMachine`.
+    """
+    from postgres_helpers import Machine
+
+    def made(name: str, url: str = "") -> Machine:
+        return Machine(tmp_path / name, url or team_server.url(database), monkeypatch)
+
+    return made

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -178,6 +178,9 @@ class Machine:
             text=True,
             timeout=_SECONDS,
         )
+
+
+MakeMachine = Callable[..., Machine]
 
 
 def on_another_host(machine: Machine, script: str, root: Path, before: str = "true") -> str:

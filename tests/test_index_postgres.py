@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from index_helpers import change
 from postgres_helpers import (
-    Machine,
+    MakeMachine,
     PostgresServer,
     needs_hosts,
     needs_postgres,
     on_another_host,
-    running_server,
 )
 
 from thexp_pl import ExperimentViewer
@@ -26,7 +24,6 @@ from thexp_pl.record.notes import change_notes
 from thexp_pl.runs.index.team.tables import SCHEMA
 
 pytestmark = needs_postgres
-Made = Callable[[str], Machine]
 _SECOND = """
 import sys
 from thexp_pl import ExperimentViewer
@@ -37,25 +34,9 @@ print([(row.host, bool(row.away)) for row in ExperimentViewer().rows()])
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture
-def database(server: PostgresServer) -> str:
-    return server.new_database()
-
-
-@pytest.fixture
-def machine(
-    server: PostgresServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Made:
-    return lambda name: Machine(tmp_path / name, server.url(database), monkeypatch)
-
-
-def test_the_runs_of_two_machines_are_listed_queried_and_compared_together(machine: Made) -> None:
+def test_the_runs_of_two_machines_are_listed_queried_and_compared_together(
+    machine: MakeMachine,
+) -> None:
     one, two = machine("one"), machine("two")
     far = one.record(lr=0.1, text="手写\x00 {}")
     told = one.rows()
@@ -76,7 +57,7 @@ def test_the_runs_of_two_machines_are_listed_queried_and_compared_together(machi
         assert list(viewer.to_pandas()["params.lr"]) == [0.1, 0.2]
 
 
-def test_what_changes_on_one_machine_is_seen_on_the_other(machine: Made) -> None:
+def test_what_changes_on_one_machine_is_seen_on_the_other(machine: MakeMachine) -> None:
     one, two = machine("one"), machine("two")
     keys = [one.record(lr=number) for number in range(3)]
     with one:
@@ -97,7 +78,7 @@ def test_what_changes_on_one_machine_is_seen_on_the_other(machine: Made) -> None
     assert seen[keys[1]].status == "failed"
 
 
-def test_a_command_that_needs_files_says_where_they_are(machine: Made) -> None:
+def test_a_command_that_needs_files_says_where_they_are(machine: MakeMachine) -> None:
     one, two = machine("one"), machine("two")
     far = one.record(lr=1)
     folder = one.rows()[far].paths.folder
@@ -124,7 +105,7 @@ def test_a_command_that_needs_files_says_where_they_are(machine: Made) -> None:
         ExperimentViewer().run(far)
 
 
-def test_the_last_run_is_the_last_of_this_machine(machine: Made) -> None:
+def test_the_last_run_is_the_last_of_this_machine(machine: MakeMachine) -> None:
     one, two = machine("one"), machine("two")
     near = two.record(lr=2)
     far = one.record(lr=1)
@@ -136,7 +117,9 @@ def test_the_last_run_is_the_last_of_this_machine(machine: Made) -> None:
 
 
 @needs_hosts
-def test_two_roots_of_one_path_on_two_machines_are_two_roots(machine: Made, tmp_path: Path) -> None:
+def test_two_roots_of_one_path_on_two_machines_are_two_roots(
+    machine: MakeMachine, tmp_path: Path
+) -> None:
     one, two = machine("one"), machine("two")
     far = one.record(lr=1)
     path = one.root
@@ -151,7 +134,7 @@ def test_two_roots_of_one_path_on_two_machines_are_two_roots(machine: Made, tmp_
     assert {row.root for row in seen.values()} == {seen[far].root}
 
 
-def test_a_root_that_another_has_replaced_is_gone_for_all(machine: Made) -> None:
+def test_a_root_that_another_has_replaced_is_gone_for_all(machine: MakeMachine) -> None:
     one, two = machine("one"), machine("two")
     one.record(lr=1)
     one.rows()
@@ -163,7 +146,9 @@ def test_a_root_that_another_has_replaced_is_gone_for_all(machine: Made) -> None
     assert [*two.rows()] == [key]
 
 
-def test_runs_that_can_be_read_here_are_read_here_whoever_told_of_them(machine: Made) -> None:
+def test_runs_that_can_be_read_here_are_read_here_whoever_told_of_them(
+    machine: MakeMachine,
+) -> None:
     one, two = machine("one"), machine("two")
     key = one.record(lr=1)
     one.rows()
@@ -176,7 +161,7 @@ def test_runs_that_can_be_read_here_are_read_here_whoever_told_of_them(machine: 
 
 @needs_hosts
 def test_a_shared_file_system_is_one_root_under_whatever_path_and_host(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
     one, two, three = machine("one"), machine("two"), machine("three")
     first = one.record(lr=1)
@@ -184,14 +169,14 @@ def test_a_shared_file_system_is_one_root_under_whatever_path_and_host(
     two.root.mkdir(parents=True)
     told = on_another_host(two, _SECOND, two.root, f"mount --bind {one.root} {two.root}")
     assert told == f"[({os.uname().nodename!r}, False), ('second', False)]"
-    assert len(server.ask(f"SELECT * FROM {SCHEMA}.roots", database)) == 1
+    assert len(team_server.ask(f"SELECT * FROM {SCHEMA}.roots", database)) == 1
     assert len(one.rows()) == 2
     one.cut_off()
     assert first in three.rows()
     assert len(three.rows()) == 2
 
 
-def test_a_copy_of_a_root_is_another_root(machine: Made, tmp_path: Path) -> None:
+def test_a_copy_of_a_root_is_another_root(machine: MakeMachine, tmp_path: Path) -> None:
     one, two = machine("one"), machine("two")
     first = one.record(lr=1)
     one.rows()
@@ -203,7 +188,7 @@ def test_a_copy_of_a_root_is_another_root(machine: Made, tmp_path: Path) -> None
 
 
 def test_a_running_run_is_lost_to_others_once_its_machine_is_silent(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
     one, two = machine("one"), machine("two")
     with one:
@@ -213,7 +198,7 @@ def test_a_running_run_is_lost_to_others_once_its_machine_is_silent(
     one.cut_off()
     assert two.rows()[exp.key].status == "running"
     silence = f"UPDATE {SCHEMA}.roots SET told = now() - interval '200 seconds'"
-    server.ask(silence, database)
+    team_server.ask(silence, database)
     assert two.rows()[exp.key].status == "lost"
     one.reached()
     assert one.rows()[exp.key].status == "running"  # which tells of it, though nothing has changed
@@ -223,13 +208,13 @@ def test_a_running_run_is_lost_to_others_once_its_machine_is_silent(
     exp.__exit__(None, None, None)
     one.rows()
     one.cut_off()
-    server.ask(silence, database)
+    team_server.ask(silence, database)
     assert two.rows()[exp.key].status == "finished"
     one.reached()
 
 
 def test_a_machine_rebuilds_and_removes_its_own_runs_only(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
     one, two = machine("one"), machine("two")
     far, near = one.record(lr=1), two.record(lr=2)
@@ -240,7 +225,7 @@ def test_a_machine_rebuilds_and_removes_its_own_runs_only(
         viewer.reload()
         assert {*viewer.list()} == {far, near}
         viewer.drop()
-    told = server.ask(f"SELECT key FROM {SCHEMA}.runs WHERE NOT gone", database)
+    told = team_server.ask(f"SELECT key FROM {SCHEMA}.runs WHERE NOT gone", database)
     assert told == [(far,)]
     assert {*two.rows()} == {far, near}  # and is told again by the next reading
     ended = one.command("reindex")
@@ -249,13 +234,13 @@ def test_a_machine_rebuilds_and_removes_its_own_runs_only(
 
 
 def test_a_database_that_was_made_anew_is_told_of_everything_again(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
     one, two = machine("one"), machine("two")
     keys = [one.record(lr=number) for number in range(2)]
     one.rows()
     two.rows()
-    server.ask(f"DROP SCHEMA {SCHEMA} CASCADE", database)
+    team_server.ask(f"DROP SCHEMA {SCHEMA} CASCADE", database)
     with one:
         shutil.rmtree(ExperimentViewer([one.root]).row(keys[0]).paths.folder)
     one.rows()
@@ -263,7 +248,7 @@ def test_a_database_that_was_made_anew_is_told_of_everything_again(
     assert [*two.rows()] == keys[1:]
 
 
-def test_the_copy_of_a_machine_may_be_deleted(machine: Made) -> None:
+def test_the_copy_of_a_machine_may_be_deleted(machine: MakeMachine) -> None:
     one, two = machine("one"), machine("two")
     keys = {one.record(lr=1), two.record(lr=2)}
     one.rows()
@@ -275,7 +260,7 @@ def test_the_copy_of_a_machine_may_be_deleted(machine: Made) -> None:
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_only_who_names_a_team_needs_what_it_needs(machine: Made, is_there: bool) -> None:
+def test_only_who_names_a_team_needs_what_it_needs(machine: MakeMachine, is_there: bool) -> None:
     one = machine("one")
     hide = "" if is_there else "import sys; sys.modules['psycopg'] = None\n"
     main = f"{hide}from thexp_pl.cli.main import main\nimport sys\ncode = main(['list'])\n"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import pty
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from postgres_helpers import Machine, PostgresServer, needs_postgres, running_server
+from postgres_helpers import Machine, MakeMachine, PostgresServer, needs_postgres
 
 from thexp_pl import ExperimentViewer
 from thexp_pl.cli.main import main
@@ -18,25 +17,6 @@ from thexp_pl.report.page.building import page_data
 from thexp_pl.runs.index.team.tables import SCHEMA
 
 pytestmark = needs_postgres
-Made = Callable[[str], Machine]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture
-def database(server: PostgresServer) -> str:
-    return server.new_database()
-
-
-@pytest.fixture
-def machine(
-    server: PostgresServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Made:
-    return lambda name: Machine(tmp_path / name, server.url(database), monkeypatch)
 
 
 def copied_disk(one: Machine, two: Machine) -> tuple[str, str, str]:
@@ -57,7 +37,7 @@ def copied_disk(one: Machine, two: Machine) -> tuple[str, str, str]:
 
 
 def test_two_machines_of_one_name_and_path_keep_each_others_runs(
-    machine: Made, tmp_path: Path
+    machine: MakeMachine, tmp_path: Path
 ) -> None:
     one, two = machine("one"), machine("two")
     two.root = one.root
@@ -77,7 +57,7 @@ def test_two_machines_of_one_name_and_path_keep_each_others_runs(
 
 
 def test_a_copied_disk_is_another_root(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
     one, two, three = machine("one"), machine("two"), machine("three")
     both, first, second = copied_disk(one, two)
@@ -85,12 +65,14 @@ def test_a_copied_disk_is_another_root(
     assert {key: bool(row.away) for key, row in seen.items()} == {
         both: False, first: True, second: False,
     }  # fmt: skip
-    assert len(server.ask(f"SELECT * FROM {SCHEMA}.roots", database)) == 2
+    assert len(team_server.ask(f"SELECT * FROM {SCHEMA}.roots", database)) == 2
     two.cut_off()
     assert {*three.rows()} == {both, first, second}
 
 
-def test_a_copied_disk_with_the_home_on_it_removes_nothing_of_the_other(machine: Made) -> None:
+def test_a_copied_disk_with_the_home_on_it_removes_nothing_of_the_other(
+    machine: MakeMachine,
+) -> None:
     one, two, three = machine("one"), machine("two"), machine("three")
     keys = {*copied_disk(one, two)}
     shutil.rmtree(two.home)
@@ -103,7 +85,7 @@ def test_a_copied_disk_with_the_home_on_it_removes_nothing_of_the_other(machine:
 
 
 def test_a_root_stays_the_same_where_what_was_left_in_it_is_gone_or_torn(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
     one = machine("one")
     for content in (None, b"{", b'{"told": 3}', b"[" * 100_000):
@@ -114,12 +96,12 @@ def test_a_root_stays_the_same_where_what_was_left_in_it_is_gone_or_torn(
             told.write_bytes(content)
         one.record(lr=1)
         one.rows()
-    assert len(server.ask(f"SELECT * FROM {SCHEMA}.roots", database)) == 1
+    assert len(team_server.ask(f"SELECT * FROM {SCHEMA}.roots", database)) == 1
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff", b"x" * 1000])
 def test_a_home_whose_id_is_damaged_or_cannot_be_made_lists_the_team(
-    machine: Made, content: bytes | None
+    machine: MakeMachine, content: bytes | None
 ) -> None:
     one = machine("one")
     key = one.record(lr=1)
@@ -131,7 +113,7 @@ def test_a_home_whose_id_is_damaged_or_cannot_be_made_lists_the_team(
 
 
 def test_a_root_that_is_gone_from_here_is_passed_over_here_as_without_a_server(
-    machine: Made,
+    machine: MakeMachine,
 ) -> None:
     one, two = machine("one"), machine("two")
     key = one.record(lr=1)
@@ -147,7 +129,7 @@ def test_a_root_that_is_gone_from_here_is_passed_over_here_as_without_a_server(
 
 
 def test_a_run_that_was_brought_here_counts_once_and_is_the_one_here(
-    machine: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    machine: MakeMachine, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     one, two, three = machine("one"), machine("two"), machine("three")
     key, file = one.record(lr=1), str(tmp_path / "run.zip")
@@ -173,14 +155,14 @@ def test_a_run_that_was_brought_here_counts_once_and_is_the_one_here(
 
 
 def test_a_key_and_an_experiment_mean_the_run_with_files_here_first(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
     one, two = machine("one"), machine("two")
     near = two.record(lr=1)
     newer, other = one.record(lr=2), one.record(lr=3)
     one.rows()
     one.cut_off()
-    server.ask(f"UPDATE {SCHEMA}.runs SET key = '{near}' WHERE key = '{newer}'", database)
+    team_server.ask(f"UPDATE {SCHEMA}.runs SET key = '{near}' WHERE key = '{newer}'", database)
     with two:
         for word in (near, near[:-1], "a"):
             assert ExperimentViewer().run(word).paths.root == two.root
@@ -195,14 +177,19 @@ def test_a_key_and_an_experiment_mean_the_run_with_files_here_first(
 )  # fmt: skip
 @pytest.mark.parametrize("name", [r"\ud800", "\\"])
 def test_a_name_that_no_file_can_have_hides_no_run(
-    machine: Made, server: PostgresServer, database: str, table: str, column: str, name: str
+    machine: MakeMachine,
+    team_server: PostgresServer,
+    database: str,
+    table: str,
+    column: str,
+    name: str,
 ) -> None:
     one, two = machine("one"), machine("two")
     bad, good = one.record(lr=1), one.record(lr=2)
     one.rows()
     one.cut_off()
     which = f"WHERE key = '{bad}'" if table == "runs" else ""
-    server.ask(f"UPDATE {SCHEMA}.{table} SET {column} = '{name}' {which}", database)
+    team_server.ask(f"UPDATE {SCHEMA}.{table} SET {column} = '{name}' {which}", database)
     with two:
         listed = ExperimentViewer().rows()
         assert main(["list", "--json"]) == main(["list"]) == main(["reindex"]) == 0
@@ -213,7 +200,7 @@ def test_a_name_that_no_file_can_have_hides_no_run(
 
 
 def test_a_list_at_a_terminal_says_how_many_runs_are_elsewhere(
-    machine: Made, monkeypatch: pytest.MonkeyPatch
+    machine: MakeMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = machine("one"), machine("two")
     one.record(lr=1)
@@ -236,7 +223,7 @@ def test_a_list_at_a_terminal_says_how_many_runs_are_elsewhere(
 
 
 def test_a_page_and_a_figure_say_once_which_machine_has_the_curves(
-    machine: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    machine: MakeMachine, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     one, two = machine("one"), machine("two")
     for number in range(3):

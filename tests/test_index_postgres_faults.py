@@ -9,18 +9,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from postgres_helpers import (
-    PASSWORD,
-    QUOTED,
-    Machine,
-    PostgresServer,
-    needs_postgres,
-    running_server,
-)
+from postgres_helpers import PASSWORD, QUOTED, Machine, MakeMachine, PostgresServer, needs_postgres
 
 from thexp_pl import ExperimentViewer
 from thexp_pl.errors import RecordError, UsageError
@@ -28,29 +21,7 @@ from thexp_pl.record import Experiment
 from thexp_pl.runs.index.team.tables import SCHEMA
 
 pytestmark = needs_postgres
-Made = Callable[..., Machine]
 _SECONDS = 180
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture
-def database(server: PostgresServer) -> str:
-    return server.new_database()
-
-
-@pytest.fixture
-def machine(
-    server: PostgresServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Made:
-    def made(name: str, url: str = "") -> Machine:
-        return Machine(tmp_path / name, url or server.url(database), monkeypatch)
-
-    return made
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -76,7 +47,7 @@ def until(condition: Callable[[], object]) -> None:
     ],
 )
 def test_a_wrong_address_is_one_line_without_its_password(
-    machine: Made, url: str, told: str
+    machine: MakeMachine, url: str, told: str
 ) -> None:
     one = machine("one", url)
     with one, pytest.raises((UsageError, RecordError)) as caught:
@@ -89,10 +60,10 @@ def test_a_wrong_address_is_one_line_without_its_password(
 
 
 def test_a_command_ends_with_2_where_the_server_is_not_there_or_knows_no_such_user(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
-    wrong = server.url(database, password=f"{QUOTED}x")
-    for url in ("postgresql://u:s3cr3t@127.0.0.1:1/db", wrong, server.url("no_such_database")):
+    wrong = team_server.url(database, password=f"{QUOTED}x")
+    for url in ("postgresql://u:s3cr3t@127.0.0.1:1/db", wrong, team_server.url("no_such_database")):
         ended = machine("one", url).command("list")
         assert (ended.returncode, ended.stdout) == (2, "")
         assert ended.stderr.count("\n") == 1
@@ -100,14 +71,16 @@ def test_a_command_ends_with_2_where_the_server_is_not_there_or_knows_no_such_us
         assert not any(word in ended.stderr for word in ("s3cr3t", PASSWORD, QUOTED))
 
 
-def test_a_named_folder_is_read_without_the_server(machine: Made) -> None:
+def test_a_named_folder_is_read_without_the_server(machine: MakeMachine) -> None:
     one = machine("one", "postgresql://u:p@127.0.0.1:1/db")
     key = one.record(lr=1)
     ended = one.command("list", "--json", "--exps_dir", str(one.root))
     assert [row["key"] for row in json.loads(ended.stdout)] == [key]
 
 
-def test_a_run_is_recorded_whatever_the_server_does_and_keeps_no_address(machine: Made) -> None:
+def test_a_run_is_recorded_whatever_the_server_does_and_keeps_no_address(
+    machine: MakeMachine,
+) -> None:
     one = machine("one", "postgresql://u:s3cr3t@127.0.0.1:1/db")
     with one:
         with Experiment(one.root, "a", code=False, console=False) as exp:
@@ -125,9 +98,9 @@ def test_a_run_is_recorded_whatever_the_server_does_and_keeps_no_address(machine
 
 
 def test_a_user_who_may_only_read_lists_and_is_told_so(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
-    one, two = machine("one"), machine("two", server.url(database, user="reader"))
+    one, two = machine("one"), machine("two", team_server.url(database, user="reader"))
     far = one.record(lr=1)
     one.rows()
     one.cut_off()
@@ -135,8 +108,8 @@ def test_a_user_who_may_only_read_lists_and_is_told_so(
     closed = two.command("list")
     assert closed.returncode == 2
     assert f"ask its owner for USAGE of the schema {SCHEMA}" in closed.stderr
-    server.ask(f"GRANT USAGE ON SCHEMA {SCHEMA} TO reader", database)
-    server.ask(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO reader", database)
+    team_server.ask(f"GRANT USAGE ON SCHEMA {SCHEMA} TO reader", database)
+    team_server.ask(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO reader", database)
     listed = two.command("list", "--json")
     assert [row["key"] for row in json.loads(listed.stdout)] == [far, near]
     assert listed.stderr.startswith("note: the team's index on")
@@ -144,16 +117,16 @@ def test_a_user_who_may_only_read_lists_and_is_told_so(
     with two, pytest.raises(RecordError, match="takes nothing from this user"):
         ExperimentViewer().drop()
     writes = f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO reader"
-    server.ask(writes, database)
+    team_server.ask(writes, database)
     assert two.command("list").stderr == ""
-    told = server.ask(f"SELECT key FROM {SCHEMA}.runs ORDER BY key", database)
+    told = team_server.ask(f"SELECT key FROM {SCHEMA}.runs ORDER BY key", database)
     assert told == sorted([(far,), (near,)])
 
 
 def test_a_user_who_may_make_no_tables_is_told_who_may(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
-    two = machine("two", server.url(database, user="reader"))
+    two = machine("two", team_server.url(database, user="reader"))
     ended = two.command("list")
     assert ended.returncode == 2
     assert "where there is none yet, to run `thexp-pl list` once" in ended.stderr
@@ -163,7 +136,7 @@ def test_a_user_who_may_make_no_tables_is_told_who_may(
 
 
 def test_eight_processes_that_read_at_once_tell_each_run_once(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
     machines = [machine(f"m{number % 4}") for number in range(8)]  # two of each home
     keys = {one.record(number=number) for number, one in enumerate(machines)}
@@ -183,13 +156,13 @@ def test_eight_processes_that_read_at_once_tell_each_run_once(
         assert (process.returncode, err) == (0, "")
         assert keys >= set(out.split()) >= {*ExperimentViewer([machines[number].root]).list()}
         assert {*machines[number].rows()} == keys
-    told = server.ask(f"SELECT key FROM {SCHEMA}.runs WHERE NOT gone", database)
+    told = team_server.ask(f"SELECT key FROM {SCHEMA}.runs WHERE NOT gone", database)
     assert sorted(key for (key,) in told) == sorted(keys)
-    assert len(server.ask(f"SELECT * FROM {SCHEMA}.roots", database)) == 4
+    assert len(team_server.ask(f"SELECT * FROM {SCHEMA}.roots", database)) == 4
 
 
 def test_a_connection_that_is_lost_in_the_middle_loses_nothing(
-    machine: Made, server: PostgresServer, database: str
+    machine: MakeMachine, team_server: PostgresServer, database: str
 ) -> None:
     import psycopg
 
@@ -197,7 +170,7 @@ def test_a_connection_that_is_lost_in_the_middle_loses_nothing(
     one.record(lr=1)
     one.rows()
     key = one.record(lr=2)
-    owner = f"host={server.folder} port={server.port} user=postgres dbname={database}"
+    owner = f"host={team_server.folder} port={team_server.port} user=postgres dbname={database}"
     waiting = (
         "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         f" AND datname = '{database}' AND usename = 'team'"
@@ -207,13 +180,15 @@ def test_a_connection_that_is_lost_in_the_middle_loses_nothing(
     with psycopg.connect(owner) as other:
         other.execute(f"SELECT * FROM {SCHEMA}.roots FOR UPDATE")
         thread.start()
-        until(lambda: server.ask(waiting, database))
-        server.ask(waiting.replace("pid", "pg_terminate_backend(pid)"), database)
+        until(lambda: team_server.ask(waiting, database))
+        team_server.ask(waiting.replace("pid", "pg_terminate_backend(pid)"), database)
         thread.join(_SECONDS)
     assert ended[0].returncode == 2
     assert ended[0].stderr.count("\n") == 1
     assert "terminating connection" in ended[0].stderr
-    assert key not in [told for (told,) in server.ask(f"SELECT key FROM {SCHEMA}.runs", database)]
+    assert key not in [
+        told for (told,) in team_server.ask(f"SELECT key FROM {SCHEMA}.runs", database)
+    ]
     one.rows()
     one.cut_off()
     assert key in two.rows()
@@ -236,39 +211,41 @@ def test_a_connection_that_is_lost_in_the_middle_loses_nothing(
     ],
 )
 def test_what_cannot_be_used_is_a_damaged_run_and_hides_no_other(
-    machine: Made, server: PostgresServer, database: str, column: str, value: str
+    machine: MakeMachine, team_server: PostgresServer, database: str, column: str, value: str
 ) -> None:
     one, two = machine("one"), machine("two")
     bad, good = one.record(lr=1), one.record(lr=2)
     one.rows()
     one.cut_off()
     quoted = value.replace("'", "''")
-    server.ask(f"UPDATE {SCHEMA}.runs SET {column} = '{quoted}' WHERE key = '{bad}'", database)
+    team_server.ask(f"UPDATE {SCHEMA}.runs SET {column} = '{quoted}' WHERE key = '{bad}'", database)
     seen = two.rows()
     assert seen[bad].status == "damaged"
     assert "the team's index tells of it cannot be used" in seen[bad].damage
     assert seen[good].status == "finished"
 
 
-def test_two_releases_share_a_server(machine: Made, server: PostgresServer, database: str) -> None:
-    server.ask("CREATE SCHEMA thexp_pl_v999 CREATE TABLE roots (whatever text)", database)
+def test_two_releases_share_a_server(
+    machine: MakeMachine, team_server: PostgresServer, database: str
+) -> None:
+    team_server.ask("CREATE SCHEMA thexp_pl_v999 CREATE TABLE roots (whatever text)", database)
     one, two = machine("one"), machine("two")
     key = one.record(lr=1)
     one.rows()
     one.cut_off()
     assert [*two.rows()] == [key]
-    assert server.ask("SELECT count(*) FROM thexp_pl_v999.roots", database) == [(0,)]
+    assert team_server.ask("SELECT count(*) FROM thexp_pl_v999.roots", database) == [(0,)]
 
 
 def test_a_database_of_another_encoding_takes_all_texts(
-    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    team_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.ask(
+    team_server.ask(
         "CREATE DATABASE latin OWNER team ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
         " TEMPLATE template0",
         "postgres",
     )
-    one, two = (Machine(tmp_path / name, server.url("latin"), monkeypatch) for name in "手ü")
+    one, two = (Machine(tmp_path / name, team_server.url("latin"), monkeypatch) for name in "手ü")
     key = one.record(text="手写\x00")
     one.rows()
     one.cut_off()
@@ -276,7 +253,7 @@ def test_a_database_of_another_encoding_takes_all_texts(
     assert two.rows()[key].root == one.root
 
 
-def test_a_home_that_cannot_be_written_still_lists_the_team(machine: Made) -> None:
+def test_a_home_that_cannot_be_written_still_lists_the_team(machine: MakeMachine) -> None:
     one, two = machine("one"), machine("two")
     key = one.record(lr=1)
     one.rows()

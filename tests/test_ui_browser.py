@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from browser_helpers import Watched, needs_browser, watched_page
 from filelock import FileLock
-from ui_helpers import HOSTILE, Server, expect, record, serving
+from ui_helpers import HOSTILE, Server, expect, record
 
 from thexp_pl.record import Experiment
 from thexp_pl.record.notes import add_tags, read_notes
@@ -23,12 +23,6 @@ pytestmark = needs_browser
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
-
-
-@pytest.fixture
-def server(own_home: Path) -> Iterator[Server]:
-    with serving("--port", "0") as running:
-        yield running
 
 
 @pytest.fixture
@@ -52,13 +46,13 @@ def copies(paths: RunPaths, count: int) -> None:
 
 
 def test_the_list_is_filtered_sorted_and_turned(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     made = [record(root, lr=0.1 + place, batch=8) for place in range(5)]
     copies(made[0], 55)
     page = watched.page
-    page.goto(server.address)
-    expect(page).to_have_url(f"{server.base}/")  # the token has left the address
+    page.goto(ui_server.address)
+    expect(page).to_have_url(f"{ui_server.base}/")  # the token has left the address
     expect(rows(page)).to_have_count(50)
     expect(rows(page).first).to_contain_text(made[-1].key)
     expect(page.locator(".place")).to_have_text("1–50 of 60")
@@ -88,14 +82,14 @@ def test_the_list_is_filtered_sorted_and_turned(
 
 
 def test_small_curves_are_drawn_and_columns_chosen(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     with Experiment(root, "two", code=False, console=False) as exp:
         exp.params = {"lr": 0.1, "kind": "slow"}
         for step in range(4):
             exp.log_metrics(step, 0, {"train loss": 1.0 + step, "val/acc": 0.25 * step})
     page = watched.page
-    page.goto(server.address)
+    page.goto(ui_server.address)
     curve = page.locator(".spark svg")
     expect(curve).to_have_attribute("aria-label", "train loss: last 4, min 1, max 4")
     page.get_by_label("Curve of").select_option("val/acc")
@@ -110,13 +104,13 @@ def test_small_curves_are_drawn_and_columns_chosen(
 
 
 def test_a_curve_that_ends_in_no_number_says_so(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     with Experiment(root, "diverged", code=False, console=False) as exp:
         for step in range(5):
             exp.log_metrics(step, 0, {"loss": float("inf") if step == 4 else step})
     page = watched.page
-    page.goto(server.address)
+    page.goto(ui_server.address)
     curve = page.locator(".spark svg")
     told = "loss: last Infinity, min 0, max 3, some not finite"
     expect(curve).to_have_attribute("aria-label", told)
@@ -125,11 +119,11 @@ def test_a_curve_that_ends_in_no_number_says_so(
 
 
 def test_what_is_typed_for_a_run_reaches_no_other(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     first, second = record(root), record(root)
     page = watched.page
-    page.goto(server.address)
+    page.goto(ui_server.address)
 
     def edit(paths: RunPaths) -> None:
         page.get_by_role("button", name=f"edit tags and notes of {paths.key}").click()
@@ -153,11 +147,11 @@ def test_what_is_typed_for_a_run_reaches_no_other(
 
 
 def test_a_refusal_is_said_though_the_panel_was_closed_meanwhile(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     paths = record(root)
     page = watched.page
-    page.goto(server.address)
+    page.goto(ui_server.address)
     page.get_by_role("button", name=re.compile("edit tags")).click()
     page.get_by_label("New note").fill("first")
     paths.notes.write_text("{torn")
@@ -170,11 +164,11 @@ def test_a_refusal_is_said_though_the_panel_was_closed_meanwhile(
     expect(page.get_by_label("New note")).to_have_value("first")
 
 
-def test_hostile_names_are_text(server: Server, root: Path, watched: Watched) -> None:
+def test_hostile_names_are_text(ui_server: Server, root: Path, watched: Watched) -> None:
     paths = record(root, HOSTILE, **{"<img src=x onerror='window.pwned=1'>": "javascript:alert(1)"})
     add_tags(paths, "<b onclick=x>tag</b>", "\u202etxt")
     page = watched.page
-    page.goto(server.address)
+    page.goto(ui_server.address)
     expect(rows(page)).to_contain_text(HOSTILE)
     expect(rows(page)).to_contain_text("<b onclick=x>tag</b>")
     page.get_by_role("button", name=re.compile("edit tags")).click()
@@ -188,11 +182,11 @@ def test_hostile_names_are_text(server: Server, root: Path, watched: Watched) ->
 
 
 def test_tags_and_notes_are_changed_where_they_are_read(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     paths = record(root)
     page = watched.page
-    page.goto(server.address)
+    page.goto(ui_server.address)
     page.get_by_role("button", name=re.compile("edit tags")).click()
     expect(page.get_by_label("New tag")).to_be_focused()
     page.keyboard.type("best one")
@@ -217,11 +211,11 @@ def test_tags_and_notes_are_changed_where_they_are_read(
 
 
 def test_a_new_run_waits_behind_a_button_and_what_was_chosen_stays(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     first = record(root)
     page = watched.page
-    page.goto(server.address)
+    page.goto(ui_server.address)
     page.get_by_label(f"choose {first.key}").check()
     page.get_by_role("link", name=first.key).focus()
     second = record(root)
@@ -239,10 +233,10 @@ def test_a_new_run_waits_behind_a_button_and_what_was_chosen_stays(
 
 
 def test_a_run_that_begins_is_shown_where_there_was_none_and_its_status_follows(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     page = watched.page
-    page.goto(server.address)
+    page.goto(ui_server.address)
     expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
     with Experiment(root, "first", code=False, console=False) as exp:
         expect(rows(page)).to_contain_text("running")
@@ -265,10 +259,12 @@ def test_a_run_that_begins_is_shown_where_there_was_none_and_its_status_follows(
         {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
     ],
 )
-def test_nobody_is_kept_out(server: Server, root: Path, browser: Any, look: dict[str, Any]) -> None:
+def test_nobody_is_kept_out(
+    ui_server: Server, root: Path, browser: Any, look: dict[str, Any]
+) -> None:
     with watched_page(browser, **look) as watched:
         page = watched.page
-        page.goto(server.address)
+        page.goto(ui_server.address)
         expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
         assert watched.faults() == []
         made: list[RunPaths] = [record(root, "a name of very many letters" * 6) for _ in range(3)]

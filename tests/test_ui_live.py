@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from browser_helpers import Watched, needs_browser, watched_page
-from ui_helpers import Server, expect, record, serving
+from ui_helpers import Server, expect, record
 
 from thexp_pl.record import Experiment
 from thexp_pl.record.notes import add_note, read_notes
@@ -27,12 +27,6 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(own_home: Path) -> Iterator[Server]:
-    with serving("--port", "0") as running:
-        yield running
-
-
-@pytest.fixture
 def watched(browser: Any) -> Iterator[Watched]:
     with watched_page(browser) as page:
         yield page
@@ -41,10 +35,10 @@ def watched(browser: Any) -> Iterator[Watched]:
         assert [each for each in page.errors if not any(one in each for one in refused)] == []
 
 
-def opened(server: Server, page: Any, path: str) -> None:
+def opened(ui_server: Server, page: Any, path: str) -> None:
     """Open a page of the server as somebody who was let in."""
-    page.goto(server.address)
-    page.goto(f"{server.base}{path}")
+    page.goto(ui_server.address)
+    page.goto(f"{ui_server.base}{path}")
 
 
 def points(page: Any, count: int, line: int = 0) -> None:
@@ -58,14 +52,14 @@ def points(page: Any, count: int, line: int = 0) -> None:
 
 
 def test_a_new_point_arrives_without_a_reload_and_keeps_the_zoom(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     page = watched.page
     with Experiment(root, "going", code=False, console=False) as exp:
         exp.log_metrics(0, 0, {"loss": 3.0})
         exp.log_metrics(1, 0, {"loss": 2.0})
         exp.flush()
-        opened(server, page, f"/run/{run_id(exp.paths)}")
+        opened(ui_server, page, f"/run/{run_id(exp.paths)}")
         expect(page.locator("header.run")).to_contain_text("running")
         points(page, 2)
         page.evaluate(
@@ -83,11 +77,11 @@ def test_a_new_point_arrives_without_a_reload_and_keeps_the_zoom(
 
 
 def test_a_run_that_goes_back_to_a_checkpoint_is_drawn_as_if_it_had_never_stopped(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     paths = record(root, steps=6)
     page = watched.page
-    opened(server, page, f"/run/{run_id(paths)}")
+    opened(ui_server, page, f"/run/{run_id(paths)}")
     points(page, 6)
     size = paths.metrics.stat().st_size
     kept = sum(map(len, paths.metrics.read_bytes().splitlines(keepends=True)[:3]))
@@ -101,7 +95,7 @@ def test_a_run_that_goes_back_to_a_checkpoint_is_drawn_as_if_it_had_never_stoppe
 
 
 def test_two_runs_side_by_side_go_on_by_themselves(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     page = watched.page
     done = record(root, steps=4, lr=0.1)
@@ -109,7 +103,7 @@ def test_two_runs_side_by_side_go_on_by_themselves(
         exp.params = {"lr": 0.2}
         exp.log_metrics(0, 0, {"loss": 3.0})
         exp.flush()
-        opened(server, page, f"/compare?ids={run_id(done)},{run_id(exp.paths)}")
+        opened(ui_server, page, f"/compare?ids={run_id(done)},{run_id(exp.paths)}")
         table = page.get_by_role("table", name="runs")
         expect(table).to_contain_text("running")
         page.get_by_label(f"choose {done.key}").uncheck()
@@ -124,11 +118,11 @@ def test_two_runs_side_by_side_go_on_by_themselves(
 
 
 def test_tags_and_notes_of_the_run_are_changed_on_its_page(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     paths = record(root)
     page = watched.page
-    opened(server, page, f"/run/{run_id(paths)}")
+    opened(ui_server, page, f"/run/{run_id(paths)}")
     page.get_by_role("button", name="Tags and notes").click()
     page.get_by_label("New tag").fill("<b>good</b>")
     page.keyboard.press("Enter")
@@ -140,13 +134,13 @@ def test_tags_and_notes_of_the_run_are_changed_on_its_page(
 
 
 def test_a_long_note_scrolls_and_a_value_that_cannot_be_drawn_is_named(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     with Experiment(root, "huge", code=False, console=False) as exp:
         exp.log_metrics(0, 0, {"loss": 1.7e308})
     add_note(exp.paths, "line\n" * 10_000)
     page = watched.page
-    opened(server, page, f"/run/{run_id(exp.paths)}")
+    opened(ui_server, page, f"/run/{run_id(exp.paths)}")
     expect(page.locator("blockquote")).to_contain_text("line")
     assert page.evaluate("document.documentElement.scrollHeight") < 10_000
     card = page.locator('[data-metric="loss"]')
@@ -159,30 +153,30 @@ def test_a_long_note_scrolls_and_a_value_that_cannot_be_drawn_is_named(
 
 
 def test_a_run_that_vanishes_leaves_its_page_and_a_line(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     paths = record(root)
     page = watched.page
-    opened(server, page, f"/run/{run_id(paths)}")
+    opened(ui_server, page, f"/run/{run_id(paths)}")
     expect(page.get_by_role("heading", level=1)).to_have_text(paths.key)
     shutil.rmtree(paths.folder)
     expect(page.get_by_role("status").first).to_contain_text("gone")
     expect(page.get_by_role("heading", level=1)).to_have_text(paths.key)
     page.reload()
     expect(page.locator("#page")).to_contain_text("This run is gone.")
-    page.goto(f"{server.base}/run/<b>xyz")
+    page.goto(f"{ui_server.base}/run/<b>xyz")
     expect(page.locator("#page")).to_contain_text("'<b>xyz' is no id of a run")
     page.get_by_role("link", name="All runs").click()
     expect(page).to_have_url(re.compile(":[0-9]+/$"))
 
 
 def test_a_server_that_has_ended_is_said_to_have(
-    server: Server, root: Path, watched: Watched
+    ui_server: Server, root: Path, watched: Watched
 ) -> None:
     record(root)
     page = watched.page
-    page.goto(server.address)
+    page.goto(ui_server.address)
     expect(page.locator(".runs tbody tr")).to_have_count(1)
-    server.process.terminate()
+    ui_server.process.terminate()
     expect(page.locator(".line")).to_contain_text("does not answer")
     expect(page.locator(".runs tbody tr")).to_have_count(1)
