@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -56,6 +57,7 @@ exp.end_exp()
 """
 
 
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_a_start_that_is_interrupted_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +70,7 @@ def test_a_start_that_is_interrupted_ends_the_run(
 
     with pytest.raises(KeyboardInterrupt):
         exp.start_exp()
+    gc.collect()  # a process that was being started just then, which Python lets go of
 
     run = read_run(exp.paths)
     assert (run.status, run.cause["type"]) == ("interrupted", "KeyboardInterrupt")
