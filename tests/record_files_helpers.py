@@ -11,7 +11,7 @@ from typing import Any
 
 from thexp_pl.record.files import FileChanges
 
-DEADLINE = 30.0
+DEADLINE = 180.0
 
 
 class Lines:

@@ -15,7 +15,7 @@ from thexp_pl import ExperimentViewer
 from thexp_pl.cli.main import main
 from thexp_pl.runs import Run
 
-SECONDS = 60
+SECONDS = 180
 
 PLAIN = """
 import os, random, sys

@@ -41,7 +41,7 @@ def network():
 def meet(step):
     if os.environ.get("STOP") != str(step):
         return
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     written = lambda: [*Path("experiment").glob("*/*/modules/*.ckpt.json")]
     while len(written()) < 2:  # the second is written in the background
         assert time.monotonic() < deadline

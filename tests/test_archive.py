@@ -194,7 +194,7 @@ def test_a_full_disk_is_told_of_the_new_file(
 def test_imports_at_once_bring_a_run_in_once_and_all_know_it(run: RunPaths, tmp_path: Path) -> None:
     export_runs([run], tmp_path / "run.zip")
     # both have looked for the run, and unpacked it, before either brings it in
-    met = threading.Barrier(2, timeout=60)
+    met = threading.Barrier(2, timeout=180)
 
     def waiting(done: int, total: int) -> None:
         with contextlib.suppress(threading.BrokenBarrierError):
@@ -205,7 +205,7 @@ def test_imports_at_once_bring_a_run_in_once_and_all_know_it(run: RunPaths, tmp_
             pool.submit(import_runs, tmp_path / "run.zip", tmp_path / "root", progress=waiting)
             for _ in range(2)
         ]
-        done = [each.result(timeout=60) for each in started]
+        done = [each.result(timeout=180) for each in started]
     assert sorted(len(each.runs) for each in done) == [0, 1]
     assert {paths.key for each in done for paths in (*each.runs, *each.known)} == {run.key}
 

@@ -247,7 +247,7 @@ $(complete -p thexp-pl | sed 's/.*-F \\([^ ]*\\).*/\\1/') thexp-pl {typed!r} --c
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
         done = subprocess.run(
-            ["bash", "-c", source], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+            ["bash", "-c", source], cwd=tmp_path, capture_output=True, text=True, timeout=180,
             env=dict(os.environ),
         )  # fmt: skip
         return {line.strip() for line in done.stdout.splitlines() if line.strip()}

@@ -247,7 +247,7 @@ def at_terminal(columns: int, *words: str) -> str:
         env=environment,
     )
     os.close(follower)
-    shown, deadline = b"", time.monotonic() + 60
+    shown, deadline = b"", time.monotonic() + 180
     while select.select([leader], [], [], max(0, deadline - time.monotonic()))[0]:
         try:
             read = os.read(leader, 65536)
@@ -257,7 +257,7 @@ def at_terminal(columns: int, *words: str) -> str:
             break
         shown += read
     os.close(leader)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=180) == 0
     assert b"\x1b[1;32m" in shown  # the best are in colour
     return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
 
@@ -272,7 +272,7 @@ heavy = {"torch", "numpy", "scipy", "pytorch_lightning", "rich.table", "rich.con
 sys.stderr.write(repr(sorted(heavy & set(sys.modules))))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=180, check=True
     )
     assert done.stderr == "[]"
 

@@ -94,7 +94,7 @@ def on_a_terminal(*words: str, columns: int) -> str:
     command = [sys.executable, "-m", "thexp_pl", "diff", *words]
     subprocess.run(command, stdout=end, check=True, env=environment, timeout=120)
     os.close(end)
-    reader.join(timeout=60)
+    reader.join(timeout=180)
     assert not reader.is_alive()
     os.close(terminal)
     return b"".join(parts).decode()

@@ -73,7 +73,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
     variables = environment(folder) | {"THEXP_HOME": str(home)}
     subprocess.run(
         [sys.executable, "-m", "thexp_pl", "init", "--template", str(folder)],
-        env=variables, check=True, timeout=60,
+        env=variables, check=True, timeout=180,
     )  # fmt: skip
     assert made(folder) == MADE
     done = subprocess.run(
@@ -92,7 +92,7 @@ def test_a_plain_fit_trains_the_template_and_records_it(
     runs, run = (
         subprocess.run(
             [sys.executable, "-m", "thexp_pl", *words, "--json"],
-            cwd=folder, env=variables, capture_output=True, timeout=60, check=True,
+            cwd=folder, env=variables, capture_output=True, timeout=180, check=True,
         ).stdout
         for words in (["list"], ["show", "@last"])
     )  # fmt: skip
@@ -105,7 +105,7 @@ def test_a_plain_fit_trains_the_template_and_records_it(
     store = ["git", f"--git-dir={folder}/experiment/.thexp/code.git"]
     kept = subprocess.run(
         [*store, "ls-tree", "-r", "--name-only", facts["code"]["tree"]],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=180, check=True,
     ).stdout.split()  # fmt: skip
     assert {"train.py", "config.yaml", "tests/test_train.py"} <= set(kept)
 

@@ -226,7 +226,7 @@ def test_an_encoding_of_ascii_gets_curves_of_ascii(thexp_pl: Typed, own_home: Pa
             [sys.executable, "-m", "thexp_pl", *words],
             capture_output=True,
             env=os.environ | {"THEXP_HOME": str(own_home), "PYTHONIOENCODING": "ascii"},
-            timeout=60,
+            timeout=180,
         )
         assert done.returncode == 0
         assert curve in done.stdout.decode("ascii")

@@ -156,7 +156,7 @@ sys.exit(main(sys.argv[1:]))
     word = "fit" if module == "cli.training" else "list"
     done = subprocess.run(
         [sys.executable, "-c", script, word], cwd=tmp_path, env=environment(project),
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 

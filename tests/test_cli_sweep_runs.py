@@ -45,7 +45,7 @@ attempt = 1 + len([*out.glob(f"{params.lr}-*")])
 with Experiment("./experiment", "light", console=False) as exp:
     exp.params = {"lr": params.lr}
     (out / f"{params.lr}-{attempt}").touch()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not (out / f"{3 - params.lr}-{attempt}").exists():
         if time.monotonic() > deadline:
             raise TimeoutError("the other one does not run")

@@ -43,7 +43,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
             del environment["THEXP_HOME"]
         done = subprocess.run(
             ["bash", "-c", source, "bash", "thexp-pl", *words],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60,
+            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180,
         )  # fmt: skip
         assert done.stderr == ""
         return {line.strip() for line in done.stdout.splitlines() if line.strip()}
@@ -104,7 +104,7 @@ def test_what_a_name_would_carry_out_is_neither_carried_out_nor_offered(
     assert offered("show", "$(touch") == set()
     source = f'{_BASH}\n_thexp_pl_checkpoints ""'
     done = subprocess.run(
-        ["bash", "-c", source], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        ["bash", "-c", source], cwd=tmp_path, capture_output=True, text=True, timeout=180
     )
     assert f"{key}@last" in done.stdout.splitlines()
     assert not list(tmp_path.glob("carried_out*"))

@@ -31,7 +31,7 @@ def run(script: str, *command: str, **environ: str) -> subprocess.CompletedProce
     return subprocess.run(
         [*command, sys.executable, "-c", before + script],
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
         env={**BUFFERED, **environ},
     )

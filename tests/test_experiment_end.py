@@ -25,7 +25,7 @@ def run(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
     path = folder / "script.py"
     path.write_text(head + textwrap.dedent(script))
     return subprocess.run(
-        [sys.executable, str(path)], cwd=folder, capture_output=True, text=True, timeout=60
+        [sys.executable, str(path)], cwd=folder, capture_output=True, text=True, timeout=180
     )
 
 

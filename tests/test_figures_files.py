@@ -102,7 +102,7 @@ def test_nothing_global_is_changed_by_threads_that_draw_at_once() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=60)
+            thread.join(timeout=180)
             assert not thread.is_alive()
         assert dict(matplotlib.rcParams) == before
     assert not faults

@@ -172,7 +172,7 @@ from thexp_pl.record.code.store import Store
 with Store(Path({str(root)!r})).adding():
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    subprocess.run([sys.executable, "-c", script], timeout=180, check=False)
     make_old(root)
     assert len(collect(root).snapshots) == 1
 

@@ -26,7 +26,7 @@ from thexp_pl.upkeep.folders import kept_runs
 from thexp_pl.upkeep.purge import plan_purge, purge
 
 GIT = shutil.which("git") or "git"
-SECONDS = 60.0
+SECONDS = 180.0
 # What `git repack` does, in its order: a pack of what is named now, then the old packs go.
 REPACK = """
 case " $* " in *" repack "*)

@@ -156,7 +156,7 @@ def test_a_home_that_cannot_be_written_is_one_line(
 def test_a_file_of_variables_that_is_a_pipe_is_not_waited_for(own_home: Path) -> None:
     os.mkfifo(own_home / "config.json")
     script = "from thexp_pl import globs; globs['a']"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=180)
     assert b"not a regular file" in done.stderr
 
 

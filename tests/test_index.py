@@ -231,7 +231,7 @@ def test_a_run_is_running_then_killed_and_its_metrics_are_those_on_disk(
         row = rows(tmp_path)[key]
         assert (row.status, row.metrics["loss"]["count"]) == ("running", 2)
         child.send_signal(signal.SIGKILL)
-        child.wait(timeout=60)
+        child.wait(timeout=180)
         row = rows(tmp_path)[key]
         assert (row.status, row.metrics["loss"]["last"], row.seconds) == ("killed", 3.0, None)
     with (tmp_path / "a" / key / "metrics.csv").open("a") as file:

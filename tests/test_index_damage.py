@@ -150,7 +150,7 @@ def test_the_journal_of_a_killed_writer_never_gets_into_a_new_index(
 ) -> None:
     exp = record(tmp_path)
     rows(tmp_path)
-    subprocess.run([sys.executable, "-c", WRITES_HALF, str(index_file())], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", WRITES_HALF, str(index_file())], check=True, timeout=180)
     journal = index_file().with_name("index.sqlite-journal")
     assert journal.stat().st_size > 4096
     if deleted:

@@ -138,13 +138,13 @@ def test_after_a_kill_while_the_index_is_made_the_next_list_has_all_runs(
     new = index_file().with_suffix(".new")
 
     def killed() -> None:
-        done = subprocess.run([sys.executable, "-c", DIES, when, str(root)], timeout=60)
+        done = subprocess.run([sys.executable, "-c", DIES, when, str(root)], timeout=180)
         assert done.returncode == -signal.SIGKILL
         assert new.exists()
 
     def listed() -> int:
         command = [sys.executable, "-m", "thexp_pl", "list", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180)
         assert (done.returncode, done.stderr) == (0, "")
         with contextlib.closing(sqlite3.connect(index_file())) as connection:
             ((kept,),) = connection.execute("SELECT count(*) FROM runs")

@@ -89,7 +89,7 @@ def test_the_file_that_was_started_comes_first(tmp_path: Path) -> None:
         "from thexp_pl.record import Experiment\n"
         f"with Experiment({str(tmp_path / 'root')!r}, 'digits'): pass\n"
     )
-    subprocess.run([sys.executable, str(script)], check=True, timeout=60, capture_output=True)
+    subprocess.run([sys.executable, str(script)], check=True, timeout=180, capture_output=True)
     data = page_data(rows_of(tmp_path / "root"))["detail"]
     assert [file["path"] for file in data["code"]] == ["z.py", "a.py"]
 

@@ -58,7 +58,7 @@ def test_a_file_is_reported_while_it_lives_and_once_more_at_the_end(tmp_path: Pa
 def test_what_children_and_their_children_do_is_seen(tmp_path: Path) -> None:
     with watching(tmp_path) as (_, lines, part):
         script = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text('x')"
-        subprocess.run([sys.executable, "-c", script, part / "child.ckpt"], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", script, part / "child.ckpt"], check=True, timeout=180)
         lines.wait_for("created", "part/child.ckpt")
         pid = os.fork()
         if not pid:

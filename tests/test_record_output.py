@@ -44,7 +44,7 @@ def kept(folder: Path) -> str:
 
 def attempts() -> Iterator[None]:
     """Repeat a loop until it breaks, or fail after a time that no machine needs."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         yield
         time.sleep(0.01)

@@ -36,7 +36,7 @@ def crash(folder: Path, deed: str, before: str = "", *options: str) -> tuple[int
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     return done.returncode, done.stderr
 

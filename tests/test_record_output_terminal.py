@@ -22,7 +22,7 @@ if "plain" not in sys.argv:
     capture.start()
     atexit.register(capture.stop)
 def wait_for(text):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while text not in Path("console.log").read_text():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.01)
@@ -48,7 +48,7 @@ def shown_on_terminal(folder: Path, script: str, *arguments: str, code: int = 0)
             data += piece
     os.close(master)
     output = data.decode("utf-8")
-    assert child.wait(timeout=60) == code, output
+    assert child.wait(timeout=180) == code, output
     return output
 
 
@@ -204,7 +204,7 @@ def test_a_terminal_that_hangs_up_takes_nothing_from_the_log(tmp_path: Path) -> 
     while not seen.endswith(b"\n"):
         seen += os.read(master, 1000)
     os.close(master)
-    child.communicate(timeout=60)
+    child.communicate(timeout=180)
     lines = kept(tmp_path)
     assert lines == ["begin", *(f"step {step}" for step in range(100))]
 

@@ -15,7 +15,7 @@ from thexp_pl.errors import RecordError, UsageError
 from thexp_pl.record.facts import Inputs, inputs
 from thexp_pl.record.redact import Redactor
 
-SECONDS = 30.0
+SECONDS = 180.0
 
 
 class Held:

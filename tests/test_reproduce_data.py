@@ -12,7 +12,7 @@ from thexp_pl.rerun import mirror
 CHANGES = """
     import json, time
     exp.uses("data")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     kept = exp.path / "run.json"
     while not any(one.get("sha256") for one in json.loads(kept.read_text())["uses"]):
         assert time.monotonic() < deadline  # it is hashed in the background, before it changes

@@ -134,7 +134,7 @@ def test_what_the_process_starts_for_something_else_is_not_meant(tmp_path: Path,
         "from thexp_pl.record import Experiment\n"
         "with Experiment('runs', 'other', code=False, console=False): pass\n"
     )
-    start = f"subprocess.run([sys.executable, {str(other)!r}], check=True, timeout=60)\n"
+    start = f"subprocess.run([sys.executable, {str(other)!r}], check=True, timeout=180)\n"
     body = start + RUN if when == "before" else RUN + start
     _, root = recorded(tmp_path, body)
     parent = next(run["key"] for run in manifests(root) if run["experiment"] == "digits")
@@ -153,7 +153,7 @@ def test_a_rank_that_the_process_starts_goes_on_from_the_checkpoint_and_takes_no
         "    for rank in '01':\n"
         "        again = {**os.environ, 'LOCAL_RANK': rank}\n"
         "        words = [sys.executable, __file__, 'again']\n"
-        "        subprocess.run(words, env=again, check=True, timeout=60)\n"
+        "        subprocess.run(words, env=again, check=True, timeout=180)\n"
     )
     told = Rerun("resumed", ("a",), tmp_path, None, "/some/0000001.ckpt")
     _, printed, _ = call(tmp_path / "project", body, told)
@@ -209,7 +209,7 @@ def git(folder: Path, *words: str) -> str:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     return done.stdout
 
@@ -237,9 +237,9 @@ def test_the_snapshot_of_restored_code_is_the_recorded_tree_and_has_no_repositor
     (around / ".gitignore").write_text("restored\n")
     store, tree = str(root / ".thexp" / "code.git"), first["code"]["tree"]
     archive = subprocess.run(
-        ["git", f"--git-dir={store}", "archive", tree], check=True, capture_output=True, timeout=60
+        ["git", f"--git-dir={store}", "archive", tree], check=True, capture_output=True, timeout=180
     )
-    subprocess.run(["tar", "-x"], cwd=restored, input=archive.stdout, check=True, timeout=60)
+    subprocess.run(["tar", "-x"], cwd=restored, input=archive.stdout, check=True, timeout=180)
     told = Rerun("reproduced", keys(root), root, restored)
     assert call(restored, body, told)[0] == 0
     second = manifests(root)[1]

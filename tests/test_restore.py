@@ -17,7 +17,7 @@ from thexp_pl.errors import RecordError, UsageError
 from thexp_pl.rerun import restore_code, rollback
 from thexp_pl.runs import Run
 
-SECONDS = 60
+SECONDS = 180
 
 
 def recorded(project: Path, root: Path) -> Run:

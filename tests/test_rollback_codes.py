@@ -21,7 +21,7 @@ from thexp_pl import Experiment
 with Experiment("./experiment", "digits", console=False) as exp:
     exp.log_metrics(0, 0, {"loss": NUMBER})
 """
-SECONDS = 60
+SECONDS = 180
 
 
 @pytest.fixture

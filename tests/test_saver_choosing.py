@@ -286,7 +286,7 @@ def test_beside_a_run_that_saves_the_last_is_always_found_and_never_goes_back(
 
     thread = threading.Thread(target=save, daemon=True)
     thread.start()
-    seen, deadline = [], time.monotonic() + 60
+    seen, deadline = [], time.monotonic() + 180
     while thread.is_alive() and time.monotonic() < deadline:
         seen.append(checkpoint_path("last", root=tmp_path).name)
     assert not thread.is_alive()

@@ -157,7 +157,7 @@ def test_a_point_that_is_done_meanwhile_is_not_run_again(sweep: Sweep, root: Pat
     engine = LocalEngine()
     engine.open(sweep)
     engine.start(2)
-    assert [(ended.point, ended.code) for ended in engine.wait(10)] == [(2, 0)]
+    assert [(ended.point, ended.code) for ended in engine.wait(120)] == [(2, 0)]
     assert len(runs_of(root)) == 4
 
 

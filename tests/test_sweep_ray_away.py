@@ -27,7 +27,7 @@ from ray_helpers import (
 def _can_hide() -> bool:
     tried = ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /mnt"]
     try:
-        return subprocess.run(tried, capture_output=True, timeout=60).returncode == 0
+        return subprocess.run(tried, capture_output=True, timeout=180).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 

@@ -219,7 +219,7 @@ for key in viewer.list():
 print(*viewer.backtracking("ckpt"))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=180
     )
     assert done.returncode == 0, done.stderr
     *lines, backtracked = done.stdout.splitlines()
