@@ -224,7 +224,7 @@ def test_a_forked_worker_that_is_ended_at_once_ends(tmp_path: Path) -> None:
             child = os.fork()
             if child == 0:
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
-                signal.alarm(20)
+                signal.alarm(180)
                 while True:
                     signal.pause()
             os.kill(child, signal.SIGTERM)

@@ -20,7 +20,7 @@ import torch
 from thexp_pl.errors import CheckpointError, UsageError
 from thexp_pl.saver import StateFolder
 
-CHILD_SECONDS = 60
+CHILD_SECONDS = 180
 
 
 def in_own_process(scenario: str, *arguments: object) -> str:
