@@ -22,7 +22,7 @@ from thexp_pl.sweeps.engines.ray import RayEngine
 from thexp_pl.sweeps.engines.ray.head import Head
 from thexp_pl.sweeps.sweep import Sweep
 
-SECONDS = 60.0
+SECONDS = 30.0
 
 
 @pytest.fixture

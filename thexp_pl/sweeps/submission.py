@@ -81,11 +81,12 @@ def submit(
     """
     root = as_root(root)
     top = _project(project)
+    folder = Path.cwd() if folder is None else folder
     points = list(points)
     check_open(words, points)
-    words, place = _within(top, words, Path.cwd() if folder is None else folder)
+    words, place = _within(top, words, folder)
     try:
-        facts = _facts(top, root, folder or Path.cwd())
+        facts = _facts(top, root, folder)
         files = files or {}
         hashes = {kept_name(file, top): content_hash(data) for file, data in files.items()}
         identity = identity_of(facts["code"]["tree"], words, names, place, study, hashes)

@@ -24,7 +24,7 @@ from thexp_pl.sweeps.sweep import Sweep, read_points
 
 __all__ = ["RayEngine"]
 
-# until a worker has started that says what is installed: Ray starts another after each 60 s
+# until a worker has started that says what is installed; its Python may lie on a slow shared disk
 _PROBE_SECONDS = 180.0
 _THREADS = "OMP_NUM_THREADS"
 _NEVER_BEGUN = "it was stopped before it began"
